@@ -1,0 +1,56 @@
+import { Injectable } from '@nestjs/common';
+import { TenantDb } from '../database/tenant-db';
+import { PLATFORM_TENANT_ID } from '../common/id';
+import type { Permission } from './system-roles';
+
+/** A held role with what it permits; a system role's permissions stand in code. */
+export interface LoadedRole {
+  id: string;
+  name: string;
+  systemKey: string | null;
+  permissions: Permission[];
+}
+
+/** The answer to the guard's one question. Absent parts mean: no such tenant, no membership in it. */
+export interface LoadedActor {
+  accountId: string;
+  email: string;
+  name: string;
+  platformRole: string | null;
+  tenantStatus: string | null;
+  tenantDeleted: boolean;
+  membershipId: string | null;
+  membershipStatus: string | null;
+  roles: LoadedRole[];
+}
+
+@Injectable()
+export class ActorsRepository {
+  constructor(private readonly db: TenantDb) {}
+
+  /** Is this session alive, whose is it, and what may they in this tenant? Asked anew for each request: no stale rights. */
+  async find(sessionId: string, tenantId: string = PLATFORM_TENANT_ID): Promise<LoadedActor | undefined> {
+    const [row] = await this.db.run(
+      tenantId,
+      (tx) => tx.$queryRaw<LoadedActor[]>`
+        SELECT s.user_id AS "accountId", s.email, s.name, s.platform_role AS "platformRole",
+          t.status AS "tenantStatus", t.deleted_at IS NOT NULL AS "tenantDeleted",
+          m.id AS "membershipId", m.status AS "membershipStatus", coalesce(held.roles, '[]') AS roles
+        FROM identity.active_session(${sessionId}::uuid) s
+        LEFT JOIN app.tenants t ON t.id = ${tenantId}::uuid
+        LEFT JOIN app.memberships m ON m.tenant_id = ${tenantId}::uuid AND m.user_id = s.user_id
+        LEFT JOIN LATERAL (
+          SELECT json_agg(json_build_object('id', r.id, 'name', r.name, 'systemKey', r.system_key, 'permissions', coalesce(p.rules, '[]')) ORDER BY r.id) AS roles
+          FROM app.membership_roles mr
+          JOIN app.roles r ON r.tenant_id = ${tenantId}::uuid AND r.id = mr.role_id
+          LEFT JOIN LATERAL (
+            SELECT json_agg(json_build_object('subject', rp.subject, 'action', rp.action, 'conditions', rp.conditions, 'fields', rp.fields,
+              'inverted', rp.inverted) ORDER BY rp.position) AS rules
+            FROM app.role_permissions rp WHERE rp.tenant_id = ${tenantId}::uuid AND rp.role_id = r.id
+          ) p ON true
+          WHERE mr.tenant_id = ${tenantId}::uuid AND mr.membership_id = m.id AND (mr.expires_at IS NULL OR mr.expires_at > now())
+        ) held ON true`,
+    );
+    return row;
+  }
+}

@@ -1,0 +1,31 @@
+/** Everything that the audit trail can say, `<what>.<happened>`. Clients filter by these: they are part of the contract. */
+export const AUDIT_ACTIONS = [
+  'tenant.created',
+  'tenant.updated',
+  'tenant.suspended',
+  'tenant.resumed',
+  'tenant.deleted',
+  'tenant.restored',
+  'tenant.purged',
+  'user.added',
+  'user.updated',
+  'user.suspended',
+  'user.resumed',
+  'user.removed',
+  'role.created',
+  'role.updated',
+  'role.deleted',
+  'role.assigned',
+  'role.unassigned',
+  'access.denied',
+  'session.started',
+  'session.refreshed',
+  'session.ended',
+  'session.refused',
+  'session.reuse_detected',
+  'password.changed',
+  'account.updated',
+  'administrator.created',
+] as const;
+
+export type AuditAction = (typeof AUDIT_ACTIONS)[number];

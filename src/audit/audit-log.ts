@@ -1,0 +1,70 @@
+import { Injectable } from '@nestjs/common';
+import { Prisma } from '@prisma/client';
+import type { Actor, Caller, Origin } from '../access/actor';
+import { Clock } from '../common/clock';
+import { newId, PLATFORM_TENANT_ID } from '../common/id';
+import type { PlatformTx } from '../database/platform-db';
+import type { TenantTx } from '../database/tenant-db';
+import type { AuditAction } from './audit-actions';
+
+/** What happened. `before` and `after` are whitelisted values, as the API shows them: never a row, never a secret. */
+export interface AuditEntry {
+  action: AuditAction;
+  result?: 'success' | 'denied' | 'failure';
+  target?: { type: string; id: string };
+  before?: object;
+  after?: object;
+}
+
+/** Who did it when nobody is signed in: Tenantry itself, or a stranger at the door. */
+export interface Unidentified {
+  type: 'system' | 'anonymous';
+  accountId?: string | undefined;
+  origin?: Origin | undefined;
+}
+
+/** Writes the audit trail, in the transaction of the change that it tells of. */
+@Injectable()
+export class AuditLog {
+  constructor(private readonly clock: Clock) {}
+
+  /** Records what happened in the tenant of `tx`. */
+  async record(tx: TenantTx, who: Actor | Caller | Unidentified, entry: AuditEntry): Promise<void> {
+    await tx.auditEvent.create({ data: this.rowOf(tx.tenantId, who, entry), select: { id: true } });
+  }
+
+  /** Records what happened above tenants: sign-ins, sessions, accounts. */
+  async recordForPlatform(tx: PlatformTx, who: Caller | Unidentified, entry: AuditEntry): Promise<void> {
+    await tx.auditEvent.create({ data: this.rowOf(PLATFORM_TENANT_ID, who, entry), select: { id: true } });
+  }
+
+  private rowOf(tenantId: string, who: Actor | Caller | Unidentified, entry: AuditEntry) {
+    return {
+      tenantId,
+      id: newId(),
+      occurredAt: this.clock.now(),
+      action: entry.action,
+      result: entry.result ?? 'success',
+      actorType: actorTypeOf(who),
+      actorAccountId: who.accountId ?? null,
+      actorUserId: 'userId' in who ? who.userId : null,
+      targetType: entry.target?.type ?? null,
+      targetId: entry.target?.id ?? null,
+      before: jsonOf(entry.before),
+      after: jsonOf(entry.after),
+      address: who.origin?.address ?? null,
+      userAgent: who.origin?.userAgent ?? null,
+      requestId: who.origin?.requestId ?? null,
+    };
+  }
+}
+
+/** A platform administrator who is also a user of the tenant acts as its user. */
+function actorTypeOf(who: Actor | Caller | Unidentified): string {
+  if ('type' in who) return who.type;
+  return who.isPlatformAdministrator && !('userId' in who && who.userId) ? 'platform' : 'user';
+}
+
+function jsonOf(value: object | undefined): Prisma.InputJsonValue | typeof Prisma.DbNull {
+  return value ? (JSON.parse(JSON.stringify(value)) as Prisma.InputJsonValue) : Prisma.DbNull;
+}

@@ -1,0 +1,57 @@
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { StartupError } from '../common/errors';
+import type { Env } from './env';
+
+const KEY_BYTES = 32;
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+
+/** Seals what must not lie readable in the database: AES-256-GCM (NIST SP 800-38D), a key of its own for each purpose. */
+export class SecretBox {
+  constructor(private readonly secretKey: Buffer) {}
+
+  /** `purpose` separates the keys: what was sealed for one purpose cannot be opened for another. */
+  seal(purpose: string, plain: Buffer): Buffer<ArrayBuffer> {
+    const nonce = randomBytes(NONCE_BYTES);
+    const cipher = createCipheriv('aes-256-gcm', this.keyFor(purpose), nonce);
+    return Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
+  }
+
+  /** @throws Error when the text was sealed with another key, for another purpose, or has been changed */
+  open(purpose: string, sealed: Uint8Array): Buffer {
+    const bytes = Buffer.from(sealed);
+    const decipher = createDecipheriv('aes-256-gcm', this.keyFor(purpose), bytes.subarray(0, NONCE_BYTES), {
+      authTagLength: TAG_BYTES,
+    });
+    decipher.setAuthTag(bytes.subarray(-TAG_BYTES));
+    return Buffer.concat([decipher.update(bytes.subarray(NONCE_BYTES, -TAG_BYTES)), decipher.final()]);
+  }
+
+  private keyFor(purpose: string): Buffer {
+    return Buffer.from(hkdfSync('sha256', this.secretKey, '', `tenantry:${purpose}`, KEY_BYTES));
+  }
+}
+
+/**
+ * The box of SECRET_KEY; outside production, where it is unset, of a key made once in `DATA_DIR/secret.key`.
+ * @throws StartupError when the key is not 32 bytes long
+ */
+export function openSecretBox(env: Pick<Env, 'SECRET_KEY' | 'DATA_DIR'>): SecretBox {
+  const key = Buffer.from(env.SECRET_KEY ?? readOrMakeKey(path.join(env.DATA_DIR, 'secret.key')), 'base64');
+  if (key.length !== KEY_BYTES) {
+    throw new StartupError('SECRET_KEY must be 32 bytes in base64. Make one with: openssl rand -base64 32');
+  }
+  return new SecretBox(key);
+}
+
+function readOrMakeKey(file: string): string {
+  mkdirSync(path.dirname(file), { recursive: true });
+  try {
+    writeFileSync(file, randomBytes(KEY_BYTES).toString('base64'), { flag: 'wx', mode: 0o600 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+  return readFileSync(file, 'utf8').trim();
+}

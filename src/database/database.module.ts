@@ -1,0 +1,43 @@
+import { type DynamicModule, Global, Module } from '@nestjs/common';
+import { CustomPrismaModule } from 'nestjs-prisma';
+import { Env } from '../config/env';
+import { PlatformDb } from './platform-db';
+import type { PoolName } from './pool';
+import { type DatabaseUrls, Pools } from './pools';
+import { createPrismaClient } from './prisma-client';
+import { APP_CLIENT, PLATFORM_CLIENT, PrismaService } from './prisma.service';
+import { TenantDb } from './tenant-db';
+
+/** The pools, alone, so that the client modules below can ask for them. */
+@Global()
+@Module({})
+class PoolsModule {
+  static forRoot(urls: DatabaseUrls): DynamicModule {
+    return {
+      module: PoolsModule,
+      providers: [{ provide: Pools, useFactory: (env: Env) => new Pools(urls, env), inject: [Env] }],
+      exports: [Pools],
+    };
+  }
+}
+
+const clientModule = (name: string, pool: PoolName): DynamicModule =>
+  CustomPrismaModule.forRootAsync({
+    name,
+    useFactory: (pools: Pools, env: Env) => createPrismaClient(pools[pool], env),
+    inject: [Pools, Env],
+  });
+
+/** The doors to the database: TenantDb and PlatformDb over one shared PrismaService. */
+@Global()
+@Module({})
+export class DatabaseModule {
+  static forRoot(urls: DatabaseUrls): DynamicModule {
+    return {
+      module: DatabaseModule,
+      imports: [PoolsModule.forRoot(urls), clientModule(APP_CLIENT, 'app'), clientModule(PLATFORM_CLIENT, 'platform')],
+      providers: [PrismaService, TenantDb, PlatformDb],
+      exports: [PrismaService, TenantDb, PlatformDb, PoolsModule],
+    };
+  }
+}

@@ -1,0 +1,43 @@
+import { StartupError } from '../common/errors';
+import type { TenantryClient } from './prisma-client';
+
+/** Tables beside the tenants' own that the app login may read whole. */
+export const GLOBAL_TABLES = ['app.permissions'];
+
+interface LoginFacts {
+  login: string;
+  superuser: boolean;
+  bypasses: boolean;
+  owns: string | null;
+  unprotected: string | null;
+}
+
+/**
+ * Refuses a login that could get round row-level security, and a database whose tenant tables are not all under it:
+ * what isolates the tenants must not depend on what somebody once configured.
+ * @throws StartupError naming the reason and the cure
+ */
+export async function assertRestrictedLogin(client: TenantryClient, variable: string): Promise<void> {
+  const [facts] = await client.$queryRaw<LoginFacts[]>`
+    WITH tenant_tables AS (
+      SELECT c.oid, n.nspname || '.' || c.relname AS name, c.relowner, c.relrowsecurity AND c.relforcerowsecurity AS protected
+      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+      WHERE n.nspname IN ('app', 'audit') AND c.relkind IN ('r', 'p') AND n.nspname || '.' || c.relname <> ALL (${GLOBAL_TABLES})
+    )
+    SELECT current_user::text AS login,
+      EXISTS (SELECT FROM pg_roles WHERE rolsuper AND pg_has_role(current_user, oid, 'MEMBER')) AS superuser,
+      EXISTS (SELECT FROM pg_roles WHERE rolbypassrls AND pg_has_role(current_user, oid, 'MEMBER')) AS bypasses,
+      (SELECT string_agg(name, ', ' ORDER BY name) FROM tenant_tables WHERE pg_has_role(current_user, relowner, 'MEMBER')) AS owns,
+      (SELECT string_agg(name, ', ' ORDER BY name) FROM tenant_tables WHERE NOT protected) AS unprotected`;
+  if (!facts) throw new StartupError('PostgreSQL told nothing about the login.');
+  const refuse = (reason: string, cure: string): never => {
+    throw new StartupError(`Tenantry will not serve: the login "${facts.login}" of ${variable} ${reason}.\n${cure}`);
+  };
+  const useOwnLogin = 'Row-level security would not hold under it. Use the logins that `npm run db:bootstrap` makes.';
+  if (facts.superuser) refuse('is a superuser', useOwnLogin);
+  if (facts.bypasses) refuse('has BYPASSRLS', useOwnLogin);
+  if (facts.owns) refuse(`owns ${facts.owns}`, useOwnLogin);
+  if (facts.unprotected) {
+    refuse(`would see tables without forced row-level security: ${facts.unprotected}`, 'Call app.protect_tenant_table() for them in a migration.');
+  }
+}

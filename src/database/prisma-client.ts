@@ -1,0 +1,24 @@
+import { Logger } from '@nestjs/common';
+import { createCaslExtension } from '@casl/prisma';
+import { PrismaPg } from '@prisma/adapter-pg';
+import { PrismaClient } from '@prisma/client';
+import type pg from 'pg';
+import type { Env } from '../config/env';
+
+const logger = new Logger('Database');
+
+/** A Prisma client over our own pool, with CASL's cure for empty OR conditions (spike/README.md). */
+export function createPrismaClient(pool: pg.Pool, env: Env) {
+  const adapter = new PrismaPg(pool, {
+    disposeExternalPool: true, // otherwise $disconnect() would leave the pool open
+    onPoolError: (error) => logger.warn(`An idle connection was lost: ${error.message}`),
+    onConnectionError: (error) => logger.warn(`A connection in use was lost: ${error.message}`),
+  });
+  return new PrismaClient({
+    adapter,
+    transactionOptions: { maxWait: env.POSTGRES_CONNECT_TIMEOUT_MS, timeout: env.POSTGRES_STATEMENT_TIMEOUT_MS },
+  }).$extends(createCaslExtension());
+}
+
+export type TenantryClient = ReturnType<typeof createPrismaClient>;
+export type TenantryTransaction = Parameters<Parameters<TenantryClient['$transaction']>[0]>[0];

@@ -1,0 +1,29 @@
+import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { CustomPrismaService } from 'nestjs-prisma';
+import type { TenantryClient } from './prisma-client';
+
+export const APP_CLIENT = 'PrismaAppClient';
+export const PLATFORM_CLIENT = 'PrismaPlatformClient';
+
+/**
+ * The two Prisma clients that all modules share, one for each login. Only the doors beside this file use it:
+ * TenantDb for what a tenant owns, PlatformDb for what stands above tenants.
+ */
+@Injectable()
+export class PrismaService implements OnApplicationShutdown {
+  readonly app: TenantryClient;
+  readonly platform: TenantryClient;
+
+  constructor(
+    @Inject(APP_CLIENT) app: CustomPrismaService<TenantryClient>,
+    @Inject(PLATFORM_CLIENT) platform: CustomPrismaService<TenantryClient>,
+  ) {
+    this.app = app.client;
+    this.platform = platform.client;
+  }
+
+  /** nestjs-prisma has no shutdown hook for custom clients. */
+  async onApplicationShutdown(): Promise<void> {
+    await Promise.all([this.app.$disconnect(), this.platform.$disconnect()]);
+  }
+}
