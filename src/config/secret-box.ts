@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { StartupError } from '../common/errors';
@@ -27,6 +27,11 @@ export class SecretBox {
     });
     decipher.setAuthTag(bytes.subarray(-TAG_BYTES));
     return Buffer.concat([decipher.update(bytes.subarray(NONCE_BYTES, -TAG_BYTES)), decipher.final()]);
+  }
+
+  /** A keyed digest (HMAC-SHA-256), for what must be found again and not be guessed: 32 bytes. */
+  digest(purpose: string, text: string): Buffer<ArrayBuffer> {
+    return Buffer.from(createHmac('sha256', this.keyFor(purpose)).update(text).digest());
   }
 
   private keyFor(purpose: string): Buffer {

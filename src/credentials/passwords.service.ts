@@ -1,0 +1,65 @@
+import { randomBytes } from 'node:crypto';
+import { availableParallelism } from 'node:os';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { hash, parseOptions, verify } from '@node-rs/argon2';
+import pLimit from 'p-limit';
+import { InvalidInputError, UnavailableError } from '../common/errors';
+import { findPasswordFault, normalizePassword } from './password-policy';
+
+/** OWASP Password Storage Cheat Sheet: argon2id (this package's default) with 19 MiB, two passes, one lane. */
+const PARAMETERS = { memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const; // memoryCost in KiB
+
+/** Hashing runs on libuv's threads, four unless told otherwise: one stays free for files and name look-ups. */
+const MAX_RUNNING = Math.max(1, Math.min(availableParallelism(), 3));
+/** About two seconds of work on two cores. Who would wait longer is told so at once. */
+const MAX_WAITING = 100;
+
+/** Hashes, verifies and judges passwords. Hashing takes tens of milliseconds: never call it inside a transaction. */
+@Injectable()
+export class PasswordsService implements OnModuleInit {
+  private readonly limit = pLimit(MAX_RUNNING);
+  private dummyHash: string;
+
+  async onModuleInit(): Promise<void> {
+    this.dummyHash = await hash(randomBytes(32), PARAMETERS);
+  }
+
+  /**
+   * @returns the hash in PHC form
+   * @throws UnavailableError `too_busy` when too many wait already
+   */
+  async hash(password: string): Promise<string> {
+    return this.enqueue(() => hash(normalizePassword(password), PARAMETERS));
+  }
+
+  /**
+   * Is this the password of the hash? Without a hash the answer is no, after the same time.
+   * @throws UnavailableError `too_busy` when too many wait already
+   */
+  async verify(passwordHash: string | undefined, password: string): Promise<boolean> {
+    const matches = await this.enqueue(() => verify(passwordHash ?? this.dummyHash, normalizePassword(password)));
+    return matches && passwordHash !== undefined;
+  }
+
+  /** Was the hash made with weaker parameters than today's? */
+  isOutdated(passwordHash: string): boolean {
+    const { memoryCost, timeCost, parallelism } = parseOptions(passwordHash);
+    return memoryCost < PARAMETERS.memoryCost || timeCost < PARAMETERS.timeCost || parallelism < PARAMETERS.parallelism;
+  }
+
+  /**
+   * @param personal what everybody knows of its owner: e-mail address, name, names of tenants
+   * @throws InvalidInputError `password_too_short`, `password_too_long` or `weak_password`, at `pointer`
+   */
+  assertAcceptable(password: string, personal: readonly string[], pointer: string): void {
+    const fault = findPasswordFault(password, personal, pointer);
+    if (fault) throw new InvalidInputError([fault], fault.code);
+  }
+
+  private async enqueue<Result>(work: () => Promise<Result>): Promise<Result> {
+    if (this.limit.pendingCount >= MAX_WAITING) {
+      throw new UnavailableError('too_busy', 'Too many passwords are being checked. Try again.', 2);
+    }
+    return this.limit(work);
+  }
+}
