@@ -12,10 +12,10 @@ if (process.env.TENANTRY_NATIVE_ENGINE !== '1') {
 }
 
 /** POSTGRES_OWNER_URL, else the owner of the embedded database (src/database/embedded-database.ts keeps it there). */
-function ownerUrl(): string {
+function ownerUrl(): string | undefined {
   if (process.env.POSTGRES_OWNER_URL) return process.env.POSTGRES_OWNER_URL;
   const file = path.resolve(root, process.env.DATA_DIR ?? '.data', 'logins.json');
-  if (!existsSync(file)) return 'postgresql://unset@127.0.0.1:1/unset'; // `generate` and `validate` need no database
+  if (!existsSync(file)) return undefined; // `generate` and `validate` need no database
   return (JSON.parse(readFileSync(file, 'utf8')) as { owner: string }).owner;
 }
 
