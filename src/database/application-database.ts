@@ -7,6 +7,8 @@ const OWNER = escapeIdentifier(LOGINS.owner.name);
 const OTHER_LOGINS = LOGIN_PURPOSES.filter((purpose) => purpose !== 'owner')
   .map((purpose) => escapeIdentifier(LOGINS[purpose].name))
   .join(', ');
+/** From PostgreSQL 15 on, `public` belongs to whoever owns the database. */
+const PUBLIC_OWNERS: string[] = [LOGINS.owner.name, 'pg_database_owner'];
 
 /**
  * Creates the database as the owner login's, or puts its owner right.
@@ -52,25 +54,38 @@ export async function ensureDatabase(admin: Administrator, database: string): Pr
  */
 export async function grantAccess(client: Client, admin: Administrator, database: string): Promise<string[]> {
   const name = escapeIdentifier(database);
-  await client.query(`BEGIN`);
-  await client.query(`SET LOCAL ROLE ${OWNER}`); // what the owner of a database grants does not depend on who we are
-  await client.query(`REVOKE ALL ON DATABASE ${name} FROM PUBLIC, ${OTHER_LOGINS}`);
-  await client.query(`GRANT CONNECT ON DATABASE ${name} TO ${OTHER_LOGINS}`);
-  await client.query(`COMMIT`);
+  await asOwner(client, [
+    `REVOKE ALL ON DATABASE ${name} FROM PUBLIC, ${OTHER_LOGINS}`,
+    `GRANT CONNECT ON DATABASE ${name} TO ${OTHER_LOGINS}`,
+  ]);
   const { rows } = await client.query<{ owner: string }>(
     `SELECT pg_get_userbyid(nspowner) AS owner FROM pg_namespace WHERE nspname = 'public'`,
   );
-  if (!rows[0]) return [];
+  const [schema] = rows;
+  if (!schema) return [];
   try {
-    if (rows[0].owner !== LOGINS.owner.name) await client.query(`ALTER SCHEMA public OWNER TO ${OWNER}`);
-    await client.query(`REVOKE CREATE ON SCHEMA public FROM PUBLIC, ${OTHER_LOGINS}`);
+    if (!PUBLIC_OWNERS.includes(schema.owner)) await client.query(`ALTER SCHEMA public OWNER TO ${OWNER}`);
+    await asOwner(client, [`REVOKE CREATE ON SCHEMA public FROM PUBLIC, ${OTHER_LOGINS}`]);
     return [];
   } catch (error) {
     if (!isRefused(error)) throw error;
     return [
-      `The schema public of ${database} belongs to ${rows[0].owner}, and ${admin.name} may not change it. As ${rows[0].owner} run, ` +
-        `in this database: ALTER SCHEMA public OWNER TO ${LOGINS.owner.name}; REVOKE CREATE ON SCHEMA public FROM PUBLIC;`,
+      `The schema public of ${database} belongs to ${schema.owner}, and ${admin.name} may not change it: any login may create ` +
+        `tables in it. As ${schema.owner} or a superuser run, in this database: ` +
+        `ALTER SCHEMA public OWNER TO ${LOGINS.owner.name}; REVOKE CREATE ON SCHEMA public FROM PUBLIC;`,
     ];
+  }
+}
+
+/** Runs statements as the owner login, in one transaction, so that they mean the same whoever the administrator is. */
+async function asOwner(client: Client, statements: string[]): Promise<void> {
+  await client.query('BEGIN');
+  try {
+    for (const statement of [`SET LOCAL ROLE ${OWNER}`, ...statements]) await client.query(statement);
+    await client.query('COMMIT');
+  } catch (error) {
+    await client.query('ROLLBACK');
+    throw error;
   }
 }
 

@@ -1,7 +1,7 @@
 /** Each login of Tenantry, by what it is for (docs/architecture.md, "The logins"). */
 export const LOGINS = {
-  /** Migrations only: it owns the database and all that is in it. */
-  owner: { name: 'tenantry_owner', replication: false, inherit: false, memberOf: [], servesRequests: false },
+  /** Migrations only: it owns the database and all in it. By inheritance it is pg_database_owner, who owns `public`. */
+  owner: { name: 'tenantry_owner', replication: false, inherit: true, memberOf: [], servesRequests: false },
   /** Every tenant-scoped query, under row-level security. */
   app: { name: 'tenantry_app', replication: false, inherit: false, memberOf: [], servesRequests: true },
   /** Sign-in and what stands above tenants, under policies of its own. */

@@ -8,7 +8,11 @@ export function connectionProblem(error, { host, port, user, database }) {
       message: `Authentication failed against the database server for \`${user}\`: ${error.message}`,
     };
   }
-  if (error.syscall !== undefined || error.errors !== undefined || /timeout exceeded|timeout expired|Connection terminated/.test(error.message)) {
+  if (
+    error.syscall !== undefined ||
+    error.errors !== undefined ||
+    /timeout exceeded|timeout expired|Connection terminated/.test(error.message)
+  ) {
     return {
       code: 'P1001',
       message: `Can't reach database server at \`${where}\`\n\nPlease make sure your database server is running at \`${where}\`.`,
