@@ -40,12 +40,16 @@ const fileRules = {
     if (lines > max) yield `${lines} lines, at most ${max}: it has more than one reason`;
   },
 
-  /** `platform-audit-events.controller.ts` may be a second face of `audit-events.service.ts`. */
-  *'controller-siblings'({ name }, siblings) {
+  /**
+   * `platform-audit-events.controller.ts` may be a second face of `audit-events.service.ts`; a controller that is given
+   * nothing (it answers a constant) needs no service.
+   */
+  *'controller-siblings'({ name, tree }, siblings) {
     const stem = /([^/]+)\.controller\.ts$/.exec(name)?.[1];
     if (!stem) return;
     const services = siblings.filter((sibling) => sibling.endsWith('.service.ts')).map((sibling) => `-${sibling}`);
-    if (!services.some((service) => `-${stem}.service.ts`.endsWith(service))) yield `stands without ${stem}.service.ts`;
+    const found = services.some((service) => `-${stem}.service.ts`.endsWith(service));
+    if (!found && some(tree, ts.isConstructorDeclaration)) yield `stands without ${stem}.service.ts`;
     const module = `${path.posix.basename(path.posix.dirname(name))}.module.ts`;
     if (!siblings.includes(module)) yield `stands without ${module}`;
   },

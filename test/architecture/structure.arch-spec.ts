@@ -14,8 +14,11 @@ const PLANTED: Record<string, [rule: string, source: string]> = {
   'test/support/helpers.ts': ['file-name', ''],
   'src/roles/long.ts': ['file-length', long(401)],
   'test/e2e/long.e2e-spec.ts': ['file-length', long(701)],
-  'src/orders/orders.controller.ts': ['controller-siblings', ''],
-  'src/roles/role-members.controller.ts': ['controller-siblings', ''],
+  'src/orders/orders.controller.ts': ['controller-siblings', ''], // no module
+  'src/roles/role-members.controller.ts': [
+    'controller-siblings',
+    `export class C { constructor(readonly x: string) {} }`,
+  ],
   'src/roles/circle.ts': [
     'forward-ref',
     `import { forwardRef } from '@nestjs/common'; export const r = forwardRef(() => 1);`,
@@ -37,7 +40,8 @@ const ALLOWED: Record<string, string> = {
   'src/common/clock.ts': `// process.env and forwardRef in a comment\nexport const text = '// @ts-expect-error';`,
   'src/config/env.ts': `export const env = process.env;`,
   'src/roles/roles.controller.ts': `export const uptime = process.uptime();`,
-  'src/roles/platform-roles.controller.ts': '',
+  'src/roles/platform-roles.controller.ts': `export class C { constructor(readonly x: string) {} }`,
+  'src/roles/permissions.controller.ts': `export class C {}`,
   'src/roles/roles.service.ts': `// oxlint-disable-next-line no-console -- a reason that says something\nexport {};`,
   'src/roles/roles.module.ts': `// @ts-expect-error the declared type of the package is wrong\nexport {};`,
   'src/roles/roles.service.spec.ts': long(700),

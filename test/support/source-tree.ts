@@ -43,7 +43,8 @@ export function runTool(script: string, args: string[], cwd: string): Promise<To
   return new Promise((resolve, reject) => {
     const options = { cwd, maxBuffer: 64 * 1024 * 1024 };
     execFile(process.execPath, [path.join(ROOT, script), ...args], options, (error, stdout, stderr) => {
-      if (error && typeof error.code !== 'number') reject(error);
+      if (error && typeof error.code !== 'number')
+        reject(new Error(`${script} did not run to its end`, { cause: error }));
       else resolve({ exitCode: Number(error?.code ?? 0), stdout, stderr });
     });
   });
