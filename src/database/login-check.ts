@@ -1,5 +1,8 @@
 import { StartupError } from '../common/errors';
-import type { TenantryClient } from './prisma-client';
+import type { Env } from '../config/env';
+import { createPool } from './pool';
+import type { DatabaseUrls } from './pools';
+import { createPrismaClient, type TenantryClient } from './prisma-client';
 
 /** Tables beside the tenants' own that the app login may read whole. */
 export const GLOBAL_TABLES = ['app.permissions'];
@@ -17,7 +20,7 @@ interface LoginFacts {
  * what isolates the tenants must not depend on what somebody once configured.
  * @throws StartupError naming the reason and the cure
  */
-export async function assertRestrictedLogin(client: TenantryClient, variable: string): Promise<void> {
+async function assertRestrictedLogin(client: TenantryClient, variable: string): Promise<void> {
   const [facts] = await client.$queryRaw<LoginFacts[]>`
     WITH tenant_tables AS (
       SELECT c.oid, n.nspname || '.' || c.relname AS name, c.relowner, c.relrowsecurity AND c.relforcerowsecurity AS protected
@@ -40,4 +43,26 @@ export async function assertRestrictedLogin(client: TenantryClient, variable: st
   if (facts.unprotected) {
     refuse(`would see tables without forced row-level security: ${facts.unprotected}`, 'Call app.protect_tenant_table() for them in a migration.');
   }
+}
+
+/**
+ * Checks both serving logins before anything is served.
+ * @throws StartupError when one could get round row-level security, or cannot connect
+ */
+export async function assertRestrictedLogins(urls: DatabaseUrls, env: Env): Promise<void> {
+  const variables = { app: 'POSTGRES_URL', platform: 'POSTGRES_PLATFORM_URL' } as const;
+  for (const name of ['app', 'platform'] as const) {
+    const client = createPrismaClient(createPool(name, urls[name], env), env);
+    try {
+      await assertRestrictedLogin(client, variables[name]);
+    } catch (error) {
+      throw error instanceof StartupError ? error : new StartupError(`${variables[name]} does not work: ${reasonOf(error)}`, { cause: error });
+    } finally {
+      await client.$disconnect();
+    }
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message.trim().split('\n').at(-1)! : String(error);
 }

@@ -16,6 +16,7 @@ export function createPrismaClient(pool: pg.Pool, env: Env) {
   });
   return new PrismaClient({
     adapter,
+    errorFormat: 'minimal', // the others quote the query's values
     transactionOptions: { maxWait: env.POSTGRES_CONNECT_TIMEOUT_MS, timeout: env.POSTGRES_STATEMENT_TIMEOUT_MS },
   }).$extends(createCaslExtension());
 }

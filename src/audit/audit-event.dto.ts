@@ -1,0 +1,89 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { sortValues } from '../common/keyset';
+import { PageQuery } from '../common/page.dto';
+import { Choice, Id, Moment, OneOf } from '../common/validation';
+import { AUDIT_ACTIONS, type AuditAction } from './audit-actions';
+
+export const AUDIT_SORTS = { occurredAt: { column: 'occurredAt', kind: 'time' } } as const;
+
+export class ListAuditEventsQuery extends PageQuery {
+  @Choice(sortValues(AUDIT_SORTS), '-occurredAt')
+  sort: string = '-occurredAt';
+
+  @OneOf(AUDIT_ACTIONS, { optional: true, description: 'Only what happened this way.' })
+  action?: AuditAction;
+
+  @OneOf(['success', 'denied', 'failure'], { optional: true })
+  result?: 'success' | 'denied' | 'failure';
+
+  @Id({ optional: true, description: 'Only what this user did.' })
+  actorUserId?: string;
+
+  @Id({ optional: true, description: 'Only what happened to this.' })
+  targetId?: string;
+
+  @Moment({ optional: true, description: 'From this moment on.', example: '2026-11-23T00:00:00Z' })
+  from?: string;
+
+  @Moment({ optional: true, description: 'Before this moment.', example: '2026-11-24T00:00:00Z' })
+  to?: string;
+}
+
+export class AuditActorDto {
+  @ApiProperty({ enum: ['user', 'platform', 'system', 'anonymous'], example: 'user' })
+  type: string;
+
+  @ApiProperty({ type: ['string', 'null'] as never, format: 'uuid', description: 'The user of this tenant, if it was one.' })
+  userId: string | null;
+
+  @ApiPropertyOptional({
+    type: ['string', 'null'] as never,
+    format: 'uuid',
+    description: "The person's account; in the platform's own trail only.",
+  })
+  accountId?: string | null;
+}
+
+export class AuditTargetDto {
+  @ApiProperty({ example: 'Role' })
+  type: string;
+
+  @ApiProperty({ format: 'uuid' })
+  id: string;
+}
+
+/** Without what the caller may not read. */
+export class AuditEventDto {
+  @ApiProperty({ format: 'uuid' })
+  id: string;
+
+  @ApiPropertyOptional({ format: 'date-time', example: '2026-11-23T10:15:00.000Z' })
+  occurredAt?: string;
+
+  @ApiPropertyOptional({ enum: AUDIT_ACTIONS, example: 'role.created' })
+  action?: string;
+
+  @ApiPropertyOptional({ enum: ['success', 'denied', 'failure'], example: 'success' })
+  result?: string;
+
+  @ApiPropertyOptional({ type: AuditActorDto })
+  actor?: AuditActorDto;
+
+  @ApiPropertyOptional({ oneOf: [{ $ref: '#/components/schemas/AuditTargetDto' }, { type: 'null' as never }] })
+  target?: AuditTargetDto | null;
+
+  @ApiPropertyOptional({ type: ['object', 'null'] as never, additionalProperties: true, description: 'The values before.' })
+  before?: object | null;
+
+  @ApiPropertyOptional({ type: ['object', 'null'] as never, additionalProperties: true, description: 'The values after.' })
+  after?: object | null;
+
+  @ApiPropertyOptional({ type: ['string', 'null'] as never, example: '203.0.113.7' })
+  address?: string | null;
+
+  @ApiPropertyOptional({ type: ['string', 'null'] as never, example: 'curl/8.5.0' })
+  userAgent?: string | null;
+
+  @ApiPropertyOptional({ type: ['string', 'null'] as never })
+  requestId?: string | null;
+}

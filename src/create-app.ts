@@ -1,0 +1,26 @@
+import type { LoggerService } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { AppModule } from './app.module';
+import type { Env } from './config/env';
+import { assertRestrictedLogins } from './database/login-check';
+import type { DatabaseUrls } from './database/pools';
+import { configureApp, createAdapter } from './http/configure-app';
+import { serveDocs } from './openapi';
+
+/**
+ * Tenantry on a migrated database, ready to listen. main.ts, the tests and the benchmark all start it here.
+ * @throws StartupError when a login could get round row-level security
+ */
+export async function createApp(env: Env, urls: DatabaseUrls, logger: LoggerService | false): Promise<NestFastifyApplication> {
+  await assertRestrictedLogins(urls, env);
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule.forRoot(env, urls), createAdapter(env), {
+    logger,
+    abortOnError: false,
+    forceCloseConnections: false,
+  });
+  await configureApp(app, env);
+  await serveDocs(app, env);
+  await app.init();
+  return app;
+}

@@ -1,0 +1,18 @@
+import { Param, ParseUUIDPipe } from '@nestjs/common';
+import { ApiParam } from '@nestjs/swagger';
+import { InvalidInputError } from '../common/errors';
+
+/** An id in the path. What is no UUID is wrong input, told before the database is asked. */
+export function IdParam(name: string): ParameterDecorator {
+  const pipe = new ParseUUIDPipe({
+    version: 'all',
+    exceptionFactory: () =>
+      new InvalidInputError([{ pointer: `/path/${name}`, code: 'is_uuid', message: `${name} must be a UUID.` }]),
+  });
+  return Param(name, pipe);
+}
+
+/** Documents the `{tenantId}` of a route; the guard has taken it by the time a handler runs. */
+export function ApiTenantParam(): MethodDecorator & ClassDecorator {
+  return ApiParam({ name: 'tenantId', schema: { type: 'string', format: 'uuid' } });
+}

@@ -1,0 +1,81 @@
+import { type CallHandler, type ExecutionContext, Injectable, Logger, type NestInterceptor } from '@nestjs/common';
+import { Cron, CronExpression } from '@nestjs/schedule';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { catchError, from, mergeMap, type Observable, of } from 'rxjs';
+import type { Caller } from '../access/actor';
+import { ConflictError, DomainError, InvalidInputError, UnavailableError } from '../common/errors';
+import { SecretBox } from '../config/secret-box';
+import { IdempotencyRepository, type StoredAnswer } from './idempotency.repository';
+
+const PURPOSE = 'idempotency';
+const KEY_FORMAT = /^[\x21-\x7e]{1,255}$/;
+
+/**
+ * `Idempotency-Key` on any POST (draft-ietf-httpapi-idempotency-key-header-07): the same key and body give the same
+ * answer, and the work is done once. Another body under the same key is refused. Keys belong to their caller.
+ */
+@Injectable()
+export class IdempotencyInterceptor implements NestInterceptor {
+  private readonly logger = new Logger('Idempotency');
+
+  constructor(
+    private readonly keys: IdempotencyRepository,
+    private readonly box: SecretBox,
+  ) {}
+
+  async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
+    const request = context.switchToHttp().getRequest<FastifyRequest & { user?: Caller }>();
+    const reply = context.switchToHttp().getResponse<FastifyReply>();
+    const key = request.headers['idempotency-key'];
+    if (request.method !== 'POST' || key === undefined) return next.handle();
+    if (typeof key !== 'string' || !KEY_FORMAT.test(key)) {
+      throw new InvalidInputError([
+        { pointer: '/header/idempotency-key', code: 'invalid_idempotency_key', message: 'Idempotency-Key must be 1 to 255 visible ASCII characters.' },
+      ]);
+    }
+    const route = request.url.split('?', 1)[0]!;
+    const caller = request.user ? `account:${request.user.accountId}` : `address:${request.ip}`;
+    const id = this.box.mac(PURPOSE, JSON.stringify([caller, route, key]));
+    const fingerprint = this.box.mac(PURPOSE, JSON.stringify(request.body ?? null));
+    const stored = await this.keys.reserve(id, fingerprint);
+    if (stored) return of(this.replay(stored, fingerprint, reply));
+    return next.handle().pipe(
+      mergeMap(async (body: unknown) => {
+        await this.keys.complete(id, reply.statusCode, this.box.seal(PURPOSE, Buffer.from(JSON.stringify(body ?? null))));
+        return body;
+      }),
+      catchError((error: unknown) => from(this.fail(id, error))),
+    );
+  }
+
+  private replay(stored: StoredAnswer, fingerprint: Buffer, reply: FastifyReply): unknown {
+    if (!fingerprint.equals(stored.fingerprint)) {
+      throw new InvalidInputError(
+        [{ pointer: '/header/idempotency-key', code: 'idempotency_key_reused', message: 'This Idempotency-Key was used with another body. Use a new one.' }],
+        'idempotency_key_reused',
+      );
+    }
+    if (stored.status === null || !stored.sealedAnswer) {
+      throw new ConflictError(
+        'idempotency_key_in_use',
+        'A request with this Idempotency-Key is running, or ended without our knowing how. Look whether it took effect.',
+      );
+    }
+    void reply.status(stored.status).header('idempotency-replayed', 'true');
+    return JSON.parse(this.box.open(PURPOSE, stored.sealedAnswer).toString()) ?? undefined;
+  }
+
+  /** Where nothing can have happened the key is free again; where something may have, it stays taken. */
+  private async fail(id: Buffer<ArrayBuffer>, error: unknown): Promise<never> {
+    const nothingHappened = error instanceof DomainError && !(error instanceof UnavailableError && error.code !== 'too_busy');
+    if (nothingHappened) {
+      await this.keys.release(id).catch((cause: unknown) => this.logger.warn(`A key could not be released: ${String(cause)}`));
+    }
+    throw error;
+  }
+
+  @Cron(CronExpression.EVERY_HOUR)
+  async removeExpired(): Promise<void> {
+    await this.keys.removeExpired().catch((error: unknown) => this.logger.warn(`Expired keys stay for now: ${String(error)}`));
+  }
+}

@@ -1,0 +1,43 @@
+import { Injectable } from '@nestjs/common';
+import { PlatformDb } from '../database/platform-db';
+
+/** How long an answer is kept for a repeated request. */
+const KEPT_HOURS = 24;
+
+export interface StoredAnswer {
+  fingerprint: Uint8Array;
+  status: number | null;
+  sealedAnswer: Uint8Array | null;
+}
+
+@Injectable()
+export class IdempotencyRepository {
+  constructor(private readonly db: PlatformDb) {}
+
+  /** Reserves the key for this request: undefined when it is ours now, otherwise what stands there already. */
+  async reserve(id: Buffer<ArrayBuffer>, fingerprint: Buffer<ArrayBuffer>): Promise<StoredAnswer | undefined> {
+    return this.db.run(async (tx) => {
+      const reserved = await tx.$executeRaw`
+        INSERT INTO identity.idempotency_keys AS k (id, fingerprint, expires_at)
+        VALUES (${id}, ${fingerprint}, now() + make_interval(hours => ${KEPT_HOURS}))
+        ON CONFLICT (id) DO UPDATE SET fingerprint = excluded.fingerprint, status = NULL, sealed_answer = NULL,
+          created_at = now(), expires_at = excluded.expires_at
+        WHERE k.expires_at < now()`;
+      if (reserved === 1) return undefined;
+      return tx.idempotencyKey.findUniqueOrThrow({ where: { id }, select: { fingerprint: true, status: true, sealedAnswer: true } });
+    });
+  }
+
+  async complete(id: Buffer<ArrayBuffer>, status: number, sealedAnswer: Buffer<ArrayBuffer>): Promise<void> {
+    await this.db.run((tx) => tx.idempotencyKey.update({ where: { id }, data: { status, sealedAnswer }, select: { id: true } }));
+  }
+
+  async release(id: Buffer<ArrayBuffer>): Promise<void> {
+    await this.db.run((tx) => tx.idempotencyKey.deleteMany({ where: { id } }));
+  }
+
+  /** @returns how many were past their time */
+  async removeExpired(): Promise<number> {
+    return this.db.run((tx) => tx.$executeRaw`DELETE FROM identity.idempotency_keys WHERE expires_at < now()`);
+  }
+}

@@ -1,0 +1,177 @@
+import { Injectable } from '@nestjs/common';
+import { Prisma } from '@prisma/client';
+import { ConflictError, NotFoundError, PreconditionFailedError } from '../common/errors';
+import { newId } from '../common/id';
+import { afterCursor, type Order, orderBy, rowsFor, startsWith } from '../common/keyset';
+import { normalizeName } from '../common/text';
+import { asConflict } from '../database/database-errors';
+import type { TenantTx } from '../database/tenant-db';
+import { type Permission, SYSTEM_ROLE_KEYS, SYSTEM_ROLES } from '../access/system-roles';
+import type { ListRolesQuery } from './role.dto';
+
+const permissions = {
+  select: { subject: true, action: true, conditions: true, fields: true, inverted: true },
+  orderBy: { position: 'asc' },
+} satisfies Prisma.Role$permissionsArgs;
+
+const roleColumns = {
+  id: true,
+  systemKey: true,
+  name: true,
+  nameKey: true,
+  description: true,
+  version: true,
+  createdAt: true,
+  updatedAt: true,
+  permissions,
+} satisfies Prisma.RoleSelect;
+
+export type RoleRow = Prisma.RoleGetPayload<{ select: typeof roleColumns }>;
+/** A role of which some columns were not asked for. What decides about access is always there. */
+export type PartialRoleRow = Partial<RoleRow> & Pick<RoleRow, 'id' | 'name' | 'systemKey'>;
+
+const NAME_TAKEN = { code: 'role_name_taken', pointer: '/name', message: 'Another role of this tenant has this name.' };
+
+@Injectable()
+export class RolesRepository {
+  async create(tx: TenantTx, role: { name: string; description: string; permissions: Permission[] }): Promise<RoleRow> {
+    const { tenantId } = tx;
+    const id = newId();
+    try {
+      await tx.role.create({
+        data: {
+          tenantId,
+          id,
+          name: role.name,
+          nameKey: normalizeName(role.name),
+          description: role.description,
+        },
+        select: { id: true },
+      });
+    } catch (error) {
+      throw asConflict(error, { name_key: NAME_TAKEN });
+    }
+    await this.addPermissions(tx, id, role.permissions);
+    return this.read(tx, id);
+  }
+
+  /** The roles that come with each tenant. @returns the id of the owner role */
+  async createSystemRoles(tx: TenantTx): Promise<string> {
+    const roles = SYSTEM_ROLE_KEYS.map((systemKey) => {
+      const { name, description } = SYSTEM_ROLES[systemKey];
+      return { tenantId: tx.tenantId, id: newId(), systemKey, name, nameKey: normalizeName(name), description };
+    });
+    await tx.role.createMany({ data: roles });
+    return roles.find(({ systemKey }) => systemKey === 'owner')!.id;
+  }
+
+  find(tx: TenantTx, id: string, accessible: object = {}): Promise<RoleRow | null> {
+    return tx.role.findFirst({ where: { tenantId: tx.tenantId, id, AND: [accessible] }, select: roleColumns });
+  }
+
+  /** Those of `ids` that exist. */
+  findMany(tx: TenantTx, ids: readonly string[]): Promise<RoleRow[]> {
+    return tx.role.findMany({ where: { tenantId: tx.tenantId, id: { in: [...ids] } }, select: roleColumns });
+  }
+
+  list(tx: TenantTx, { q, fields, cursor, limit }: ListRolesQuery, order: Order, accessible: object): Promise<PartialRoleRow[]> {
+    return tx.role.findMany({
+      where: {
+        tenantId: tx.tenantId,
+        ...(q && { nameKey: startsWith(normalizeName(q)) }),
+        AND: [accessible, afterCursor(order, cursor)],
+      },
+      orderBy: orderBy(order),
+      take: rowsFor(limit),
+      select: columnsFor(fields, order),
+    }) as unknown as Promise<PartialRoleRow[]>;
+  }
+
+  /**
+   * @throws NotFoundError when it has gone
+   * @throws PreconditionFailedError when its version is not `version` any more
+   */
+  async update(
+    tx: TenantTx,
+    id: string,
+    version: number,
+    change: { name?: string | undefined; description?: string | undefined; permissions?: Permission[] | undefined },
+    now: Date,
+  ): Promise<RoleRow> {
+    const { tenantId } = tx;
+    try {
+      const { count } = await tx.role.updateMany({
+        where: { tenantId, id, version },
+        data: {
+          ...(change.name !== undefined && { name: change.name, nameKey: normalizeName(change.name) }),
+          ...(change.description !== undefined && { description: change.description }),
+          version: { increment: 1 },
+          updatedAt: now,
+        },
+      });
+      if (count === 0) await this.assertExists(tx, id);
+    } catch (error) {
+      throw asConflict(error, { name_key: NAME_TAKEN });
+    }
+    if (change.permissions) {
+      await tx.rolePermission.deleteMany({ where: { tenantId, roleId: id } });
+      await this.addPermissions(tx, id, change.permissions);
+    }
+    return this.read(tx, id);
+  }
+
+  /** @throws ConflictError when somebody still holds the role */
+  async delete(tx: TenantTx, id: string, version: number, now: Date): Promise<void> {
+    await tx.membershipRole.deleteMany({ where: { tenantId: tx.tenantId, roleId: id, expiresAt: { lte: now } } });
+    try {
+      const { count } = await tx.role.deleteMany({ where: { tenantId: tx.tenantId, id, version } });
+      if (count === 0) await this.assertExists(tx, id);
+    } catch (error) {
+      if (error instanceof Prisma.PrismaClientKnownRequestError && error.code === 'P2003') {
+        throw new ConflictError('role_in_use', 'Users still hold this role. Take it from them first.');
+      }
+      throw error;
+    }
+  }
+
+  private read(tx: TenantTx, id: string): Promise<RoleRow> {
+    return tx.role.findUniqueOrThrow({ where: { tenantId_id: { tenantId: tx.tenantId, id } }, select: roleColumns });
+  }
+
+  private async addPermissions(tx: TenantTx, roleId: string, added: readonly Permission[]): Promise<void> {
+    await tx.rolePermission.createMany({
+      data: added.map(({ subject, action, conditions, fields, inverted }, position) => ({
+        tenantId: tx.tenantId,
+        id: newId(),
+        roleId,
+        position,
+        subject,
+        action,
+        conditions: (conditions as Prisma.InputJsonObject | undefined) ?? Prisma.DbNull,
+        fields: fields ?? [],
+        inverted: inverted ?? false,
+      })),
+    });
+  }
+
+  /** @throws always: what was meant has gone, or has another version */
+  private async assertExists(tx: TenantTx, id: string): Promise<never> {
+    throw (await this.find(tx, id)) ? new PreconditionFailedError() : new NotFoundError('role');
+  }
+}
+
+function columnsFor(fields: readonly string[] | undefined, order: Order): Prisma.RoleSelect {
+  if (!fields) return roleColumns;
+  const asked = (field: string): boolean => fields.includes(field);
+  return {
+    id: true,
+    name: true,
+    systemKey: true,
+    [order.column]: true,
+    description: asked('description'),
+    version: asked('version'),
+    createdAt: asked('createdAt') || order.column === 'createdAt',
+    updatedAt: asked('updatedAt'),
+    ...(asked('permissions') && { permissions }),
+  };
+}

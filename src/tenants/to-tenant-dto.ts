@@ -1,0 +1,17 @@
+import type { TenantDto } from './tenant.dto';
+import type { PartialTenantRow } from './tenants.repository';
+
+/** What of a tenant may leave the house; columns that were not read stay out. */
+export function toTenantDto(row: PartialTenantRow): TenantDto {
+  return {
+    id: row.id,
+    slug: row.slug,
+    name: row.name,
+    status: row.status,
+    ...(row.deletedAt && { deletedAt: row.deletedAt.toISOString() }),
+    ...(row.purgeAfter && { purgeAfter: row.purgeAfter.toISOString() }),
+    createdAt: row.createdAt?.toISOString(),
+    updatedAt: row.updatedAt?.toISOString(),
+    version: row.version,
+  };
+}
