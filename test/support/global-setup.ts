@@ -18,7 +18,7 @@ export default async function globalSetup(): Promise<void> {
   process.on('exit', () => onDemand.removeNow());
   for (const [signal, number] of Object.entries(SIGNALS)) {
     process.once(signal, () => {
-      onDemand.stop().finally(() => process.exit(128 + number));
+      void onDemand.stop().finally(() => process.exit(128 + number));
     });
   }
 }
