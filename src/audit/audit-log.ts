@@ -16,9 +16,9 @@ export interface AuditEntry {
   after?: object;
 }
 
-/** Who did it when nobody is signed in: Tenantry itself, or a stranger at the door. */
+/** Who did it when nobody is signed in: Tenantry itself, a stranger at the door, or a person who has just proved who they are. */
 export interface Unidentified {
-  type: 'system' | 'anonymous';
+  type: 'system' | 'anonymous' | 'user';
   accountId?: string | undefined;
   origin?: Origin | undefined;
 }

@@ -1,0 +1,165 @@
+import { Injectable } from '@nestjs/common';
+import type { Caller, Origin } from '../access/actor';
+import { AuditLog } from '../audit/audit-log';
+import { Clock } from '../common/clock';
+import { UnauthenticatedError } from '../common/errors';
+import { newId } from '../common/id';
+import { Env } from '../config/env';
+import { PlatformDb, type PlatformTx } from '../database/platform-db';
+import { AccessTokensService } from './access-tokens.service';
+import { AccountTenantsRepository } from './account-tenants.repository';
+import { AccountsRepository } from './accounts.repository';
+import type { MeDto, TokensDto } from './auth.dto';
+import { hashRefreshToken, newRefreshToken } from './refresh-token';
+import { RefreshTokensRepository, type RefreshTokenRow } from './refresh-tokens.repository';
+import { SessionsRepository } from './sessions.repository';
+import { invalidCredentials, type VerifiedPerson } from './sign-in.service';
+
+/** Two tabs may come with the same refresh token, or an answer may be lost: within this time of its first use each gets a successor of its own. */
+const REUSE_GRACE_MS = 10_000;
+const DAY_MS = 24 * 3_600_000;
+const MAX_TENANTS_SHOWN = 100;
+
+/** What a refresh comes to; the successor's plain text leaves the transaction only with it. */
+type Refresh =
+  | { outcome: 'renewed'; accountId: string; sessionId: string; refreshToken: string }
+  | { outcome: 'unknown' | 'ended' | 'reused' };
+
+/** Sessions from their start to their end, and the tokens that stand for them. */
+@Injectable()
+export class AuthService {
+  constructor(
+    private readonly db: PlatformDb,
+    private readonly accounts: AccountsRepository,
+    private readonly tenants: AccountTenantsRepository,
+    private readonly sessions: SessionsRepository,
+    private readonly refreshTokens: RefreshTokensRepository,
+    private readonly accessTokens: AccessTokensService,
+    private readonly audit: AuditLog,
+    private readonly env: Env,
+    private readonly clock: Clock,
+  ) {}
+
+  /**
+   * Starts a session.
+   * @throws UnauthenticatedError when the password was changed, or the account disabled, since it was verified
+   */
+  async signIn(person: VerifiedPerson, origin: Origin): Promise<TokensDto> {
+    const { accountId } = person;
+    const sessionId = newId();
+    const refreshToken = await this.db.run(async (tx) => {
+      await this.accounts.lockForSignIn(tx, accountId);
+      await this.assertUnchanged(tx, person);
+      if (person.rehash) await this.accounts.replaceOutdatedHash(tx, accountId, person.rehash);
+      const now = this.clock.now();
+      await this.sessions.create(tx, {
+        id: sessionId,
+        accountId,
+        address: origin.address,
+        userAgent: origin.userAgent,
+        createdAt: now,
+        expiresAt: new Date(now.getTime() + this.env.SESSION_TTL_DAYS * DAY_MS),
+      });
+      const who = { type: 'user', accountId, origin } as const;
+      await this.audit.recordForPlatform(tx, who, {
+        action: 'session.started',
+        target: { type: 'Session', id: sessionId },
+      });
+      return this.addRefreshToken(tx, sessionId, now);
+    });
+    return this.tokens(accountId, sessionId, refreshToken);
+  }
+
+  /**
+   * Exchanges a refresh token for new tokens. It is good for one use; a later one means that somebody else has it, and
+   * ends the session (RFC 9700, 4.14.2). See docs/decisions for the grace.
+   * @throws UnauthenticatedError `invalid_refresh_token`, `session_ended` or `refresh_token_reused`
+   */
+  async refresh(token: string, origin: Origin): Promise<TokensDto> {
+    const hash = hashRefreshToken(token);
+    const refresh = hash && (await this.db.run((tx) => this.useRefreshToken(tx, hash, origin)));
+    switch (refresh?.outcome) {
+      case 'renewed':
+        return this.tokens(refresh.accountId, refresh.sessionId, refresh.refreshToken);
+      case 'ended':
+        throw new UnauthenticatedError('session_ended', 'This session has ended. Sign in again.');
+      case 'reused':
+        throw new UnauthenticatedError(
+          'refresh_token_reused',
+          'This refresh token was used before, so its session was ended. Sign in again.',
+        );
+      case 'unknown':
+      case undefined:
+        throw new UnauthenticatedError('invalid_refresh_token', 'This refresh token is not valid. Sign in again.');
+    }
+  }
+
+  /** Ends the session that asks: both its tokens are dead at once, on every instance. */
+  async signOut(caller: Caller): Promise<void> {
+    await this.db.run(async (tx) => {
+      const ended = await this.sessions.end(tx, caller.accountId, caller.sessionId, 'signed_out', this.clock.now());
+      if (!ended) return; // somebody else ended it meanwhile
+      await this.audit.recordForPlatform(tx, caller, {
+        action: 'session.ended',
+        target: { type: 'Session', id: caller.sessionId },
+        after: { reason: 'signed_out' },
+      });
+    });
+  }
+
+  async me(caller: Caller): Promise<MeDto> {
+    const tenants = await this.db.run((tx) => this.tenants.list(tx, caller.accountId, MAX_TENANTS_SHOWN));
+    return {
+      id: caller.accountId,
+      email: caller.email,
+      name: caller.name,
+      platformAdministrator: caller.isPlatformAdministrator,
+      tenants,
+    };
+  }
+
+  private async assertUnchanged(tx: PlatformTx, { accountId, passwordHash }: VerifiedPerson): Promise<void> {
+    const account = await this.accounts.find(tx, accountId);
+    const stored = await this.accounts.passwordHashOf(tx, accountId);
+    if (account?.status !== 'active' || stored !== passwordHash) throw invalidCredentials();
+  }
+
+  /** Decides under the lock of token and session. It returns what it decided: throwing would undo the end of a session. */
+  private async useRefreshToken(tx: PlatformTx, hash: Buffer<ArrayBuffer>, origin: Origin): Promise<Refresh> {
+    const now = this.clock.now();
+    const token = await this.refreshTokens.findForUse(tx, hash, now);
+    if (!token) return { outcome: 'unknown' };
+    if (!token.isAlive) return { outcome: 'ended' };
+    const { accountId, sessionId } = token;
+    const who = { type: 'user', accountId, origin } as const;
+    const target = { type: 'Session', id: sessionId };
+    if (isReused(token, now)) {
+      await this.sessions.end(tx, accountId, sessionId, 'reuse_detected', now);
+      await this.audit.recordForPlatform(
+        tx,
+        { type: 'anonymous', origin },
+        { action: 'session.reuse_detected', result: 'denied', target },
+      );
+      return { outcome: 'reused' };
+    }
+    if (!token.usedAt) await this.refreshTokens.markUsed(tx, hash, now);
+    await this.sessions.touch(tx, sessionId, now);
+    await this.audit.recordForPlatform(tx, who, { action: 'session.refreshed', target });
+    return { outcome: 'renewed', accountId, sessionId, refreshToken: await this.addRefreshToken(tx, sessionId, now) };
+  }
+
+  private async addRefreshToken(tx: PlatformTx, sessionId: string, now: Date): Promise<string> {
+    const { token, hash } = newRefreshToken();
+    await this.refreshTokens.create(tx, sessionId, hash, now);
+    return token;
+  }
+
+  private async tokens(accountId: string, sessionId: string, refreshToken: string): Promise<TokensDto> {
+    const { accessToken, expiresIn } = await this.accessTokens.issue(accountId, sessionId);
+    return { accessToken, refreshToken, tokenType: 'Bearer', expiresIn };
+  }
+}
+
+function isReused({ usedAt }: RefreshTokenRow, now: Date): boolean {
+  return usedAt !== null && now.getTime() - usedAt.getTime() > REUSE_GRACE_MS;
+}

@@ -1,0 +1,23 @@
+import { Injectable } from '@nestjs/common';
+import { PassportStrategy } from '@nestjs/passport';
+import passport from 'passport';
+import { Strategy } from 'passport-local';
+import { originOf } from '../access/origin';
+import { newId } from '../common/id';
+import { SignInService, type VerifiedPerson } from './sign-in.service';
+
+/** Whose are this e-mail address and this password? */
+@Injectable()
+export class LocalStrategy extends PassportStrategy(Strategy) {
+  /** As in JwtStrategy: Passport is one for the whole process. */
+  readonly registeredAs = `local:${newId()}`;
+
+  constructor(private readonly signIn: SignInService) {
+    super({ usernameField: 'email', passwordField: 'password', passReqToCallback: true });
+    passport.use(this.registeredAs, this);
+  }
+
+  async validate(request: Parameters<typeof originOf>[0], email: string, password: string): Promise<VerifiedPerson> {
+    return this.signIn.verify(email, password, originOf(request));
+  }
+}

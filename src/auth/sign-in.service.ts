@@ -1,0 +1,104 @@
+import { Injectable } from '@nestjs/common';
+import type { Origin } from '../access/actor';
+import { AuditLog } from '../audit/audit-log';
+import { ForbiddenError, UnauthenticatedError } from '../common/errors';
+import { PasswordsService } from '../credentials/passwords.service';
+import { PlatformDb } from '../database/platform-db';
+import { AccountsRepository, type SignInAccount } from './accounts.repository';
+import { AttemptsExhaustedError, type CountedAttempt, SignInLimits } from './sign-in-limits';
+
+/** Somebody who has just proved their password. */
+export interface VerifiedPerson {
+  accountId: string;
+  /** What the password was verified against: it must still be there when the session starts. */
+  passwordHash: string;
+  /** The same password under today's parameters, where they have risen. */
+  rehash: string | undefined;
+}
+
+interface Refusal {
+  result: 'failure' | 'denied';
+  reason: 'wrong_password' | 'account_disabled' | 'too_many_attempts';
+}
+
+/** The one answer to an unknown e-mail address, a wrong password, and one that has just been changed. */
+export function invalidCredentials(): UnauthenticatedError {
+  return new UnauthenticatedError('invalid_credentials', 'The e-mail address or the password is wrong.');
+}
+
+/** Decides whether e-mail address and password belong together. An unknown address takes the same way, and the same time. */
+@Injectable()
+export class SignInService {
+  constructor(
+    private readonly db: PlatformDb,
+    private readonly accounts: AccountsRepository,
+    private readonly passwords: PasswordsService,
+    private readonly limits: SignInLimits,
+    private readonly audit: AuditLog,
+  ) {}
+
+  /**
+   * @throws UnauthenticatedError `invalid_credentials`
+   * @throws ForbiddenError `account_disabled`, to those alone who know the password
+   * @throws TooManyRequestsError `too_many_attempts`
+   */
+  async verify(email: string, password: string, origin: Origin): Promise<VerifiedPerson> {
+    const account = await this.db.run((tx) => this.accounts.findForSignIn(tx, email));
+    const attempt = await this.count(email, account, origin);
+    const passwordHash = account?.passwordHash ?? undefined;
+    const matches = await this.giveBackOnFault(attempt, () => this.passwords.verify(passwordHash, password));
+    if (!account || passwordHash === undefined || !matches) {
+      await this.recordRefusal(account, origin, { result: 'failure', reason: 'wrong_password' });
+      throw invalidCredentials();
+    }
+    if (account.status !== 'active') {
+      await this.recordRefusal(account, origin, { result: 'denied', reason: 'account_disabled' });
+      throw new ForbiddenError('account_disabled', 'This account is disabled. Ask an administrator of the platform.');
+    }
+    await attempt.giveBack();
+    const rehash = this.passwords.isOutdated(passwordHash) ? await this.passwords.hash(password) : undefined;
+    return { accountId: account.id, passwordHash, rehash };
+  }
+
+  /** Of a pause, the refusal that opens it is recorded; the rest of a flood would only fill the trail. */
+  private async count(email: string, account: SignInAccount | undefined, origin: Origin): Promise<CountedAttempt> {
+    try {
+      return await this.limits.countSignIn(email, origin.address, account?.addresses ?? []);
+    } catch (error) {
+      if (error instanceof AttemptsExhaustedError && error.isFirst) {
+        await this.recordRefusal(account, origin, { result: 'denied', reason: 'too_many_attempts' });
+      }
+      throw error;
+    }
+  }
+
+  /** A password that could not be looked at was not guessed. */
+  private async giveBackOnFault<Result>(attempt: CountedAttempt, work: () => Promise<Result>): Promise<Result> {
+    try {
+      return await work();
+    } catch (error) {
+      await attempt.giveBack();
+      throw error;
+    }
+  }
+
+  /** Of an unknown address nothing is kept: people type passwords there. */
+  private async recordRefusal(
+    account: SignInAccount | undefined,
+    origin: Origin,
+    { result, reason }: Refusal,
+  ): Promise<void> {
+    await this.db.run((tx) =>
+      this.audit.recordForPlatform(
+        tx,
+        { type: 'anonymous', origin },
+        {
+          action: 'session.refused',
+          result,
+          ...(account && { target: { type: 'Account', id: account.id } }),
+          after: { reason },
+        },
+      ),
+    );
+  }
+}
