@@ -12,7 +12,11 @@ import { serveDocs } from './openapi';
  * Tenantry on a migrated database, ready to listen. main.ts, the tests and the benchmark all start it here.
  * @throws StartupError when a login could get round row-level security
  */
-export async function createApp(env: Env, urls: DatabaseUrls, logger: LoggerService | false): Promise<NestFastifyApplication> {
+export async function createApp(
+  env: Env,
+  urls: DatabaseUrls,
+  logger: LoggerService | false,
+): Promise<NestFastifyApplication> {
   await assertRestrictedLogins(urls, env);
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.forRoot(env, urls), createAdapter(env), {
     logger,

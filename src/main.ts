@@ -1,9 +1,10 @@
-import { ConsoleLogger } from '@nestjs/common';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { BootstrapAdministrator } from './auth/bootstrap-administrator';
 import { StartupError } from './common/errors';
-import { Env, readEnv } from './config/env';
+import { readEnv } from './config/env';
 import { createApp } from './create-app';
 import { openDatabase } from './database/open-database';
-import { BootstrapAdministrator } from './auth/bootstrap-administrator';
+import { AppLogger } from './http/app-logger';
 import { welcome } from './welcome';
 
 /** A stop that takes longer than this is cut short: orchestrators kill after 30 s as a rule. */
@@ -11,19 +12,20 @@ const STOP_TIMEOUT_MS = 25_000;
 
 async function main(): Promise<void> {
   const env = readEnv();
-  const logger = new ConsoleLogger({ json: env.NODE_ENV === 'production', logLevels: levelsOf(env) });
   const database = await openDatabase(env);
+  let app: NestFastifyApplication | undefined;
+  const stop = async (): Promise<void> => {
+    await app?.close();
+    await database.stop();
+  };
+  stopOnSignal(stop);
   try {
-    const app = await createApp(env, database.urls, logger);
+    app = await createApp(env, database.urls, new AppLogger(env));
     const administrator = await app.get(BootstrapAdministrator).ensureAdministrator();
-    stopOnSignal(async () => {
-      await app.close();
-      await database.stop();
-    });
     await app.listen(env.PORT, env.HOST);
     process.stdout.write(welcome(await app.getUrl(), env, database, administrator));
   } catch (error) {
-    await database.stop();
+    await stop();
     throw error;
   }
 }
@@ -41,11 +43,6 @@ function stopOnSignal(stop: () => Promise<void>): void {
   }
 }
 
-function levelsOf(env: Env) {
-  const levels = ['error', 'warn', 'log', 'debug'] as const;
-  return levels.slice(0, levels.indexOf(env.LOG_LEVEL) + 1);
-}
-
 function fail(error: unknown): never {
   process.stderr.write(`${reasonOf(error)}\n`);
   process.exit(1);
@@ -53,7 +50,8 @@ function fail(error: unknown): never {
 
 function reasonOf(error: unknown): string {
   if (error instanceof StartupError) return error.message;
-  if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') return `${(error as Error).message}\nSet PORT to a free one.`;
+  if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE')
+    return `${(error as Error).message}\nSet PORT to a free one.`;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 

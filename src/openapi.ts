@@ -8,7 +8,9 @@ export function createDocument(app: NestFastifyApplication): OpenAPIObject {
   const config = new DocumentBuilder()
     .setOpenAPIVersion('3.1.0')
     .setTitle('Tenantry')
-    .setDescription('Tenants, users and roles, isolated by PostgreSQL. Errors are RFC 9457 problems; `code` is stable (docs/errors.md).')
+    .setDescription(
+      'Tenants, users and roles, isolated by PostgreSQL. Errors are RFC 9457 problems; `code` is stable (docs/errors.md).',
+    )
     .setVersion('1')
     .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' })
     .build();
@@ -19,5 +21,8 @@ export function createDocument(app: NestFastifyApplication): OpenAPIObject {
 export async function serveDocs(app: NestFastifyApplication, env: Env): Promise<void> {
   if (!env.docsEnabled) return;
   await Promise.resolve();
-  SwaggerModule.setup('docs', app, () => createDocument(app), { jsonDocumentUrl: 'openapi.json', yamlDocumentUrl: 'openapi.yaml' });
+  SwaggerModule.setup('docs', app, () => createDocument(app), {
+    jsonDocumentUrl: 'openapi.json',
+    yamlDocumentUrl: 'openapi.yaml',
+  });
 }

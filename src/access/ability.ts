@@ -1,13 +1,22 @@
 import { type Ability, subject as asSubject } from '@casl/ability';
 import { permittedFieldsOf, rulesToCondition } from '@casl/ability/extra';
 import { accessibleBy, createPrismaAbility, type PrismaQuery } from '@casl/prisma';
-import { CATALOGUE, ME, OWN_PERMISSIONS, PLATFORM_PERMISSIONS, SUBJECT_FIELDS, type TenantSubject } from './permissions';
+import {
+  CATALOGUE,
+  ME,
+  OWN_PERMISSIONS,
+  PLATFORM_PERMISSIONS,
+  SUBJECT_FIELDS,
+  type TenantSubject,
+} from './permissions';
 import type { Permission } from './system-roles';
 
 export type AppAbility = Ability<[string, string | object], PrismaQuery>;
 
 const pairsOf = (catalogue: Record<string, Record<string, string>>): Permission[] =>
-  Object.entries(catalogue).flatMap(([subject, actions]) => Object.keys(actions).map((action) => ({ subject, action })));
+  Object.entries(catalogue).flatMap(([subject, actions]) =>
+    Object.keys(actions).map((action) => ({ subject, action })),
+  );
 
 const OWN = pairsOf(OWN_PERMISSIONS);
 const PLATFORM = pairsOf(PLATFORM_PERMISSIONS);
@@ -21,7 +30,11 @@ export const ADMINISTRATOR_PERMISSIONS: readonly Permission[] = [...PLATFORM, ..
  * @param me the user's id in the tenant, for `$me` in conditions
  */
 export function buildAbility(permissions: readonly Permission[], me?: string): AppAbility {
-  const rules = [...OWN, ...permissions.filter((rule) => !rule.inverted), ...permissions.filter((rule) => rule.inverted)];
+  const rules = [
+    ...OWN,
+    ...permissions.filter((rule) => !rule.inverted),
+    ...permissions.filter((rule) => rule.inverted),
+  ];
   return createPrismaAbility<AppAbility>(rules.map((rule) => toRule(rule, me)));
 }
 
@@ -57,7 +70,12 @@ const NOTHING = { id: { in: [] } };
  * `fields` narrows to rows whose named fields may be read too: by what a caller can't read, he can't sort or filter.
  * Never spread it: a second `OR` would replace its own (spike/README.md, "the naive forms leak").
  */
-export function accessibleWhere(ability: AppAbility, action: string, subject: TenantSubject, fields: readonly string[] = []): object {
+export function accessibleWhere(
+  ability: AppAbility,
+  action: string,
+  subject: TenantSubject,
+  fields: readonly string[] = [],
+): object {
   const conditions = [
     accessibleBy(ability as never, action as never).ofType(subject as never) as object,
     ...fields.map((field) => fieldCondition(ability, action, subject, field)),

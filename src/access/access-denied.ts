@@ -1,4 +1,4 @@
-import { channel } from 'node:diagnostics_channel';
+import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Actor, Caller } from './actor';
 
 /** A refusal, told to whoever listens: the audit trail, the metrics. */
@@ -9,14 +9,15 @@ export interface AccessDenied {
   targetId?: string | undefined;
 }
 
-const denials = channel('tenantry:access.denied');
+const NAME = 'tenantry:access.denied';
+const denials = channel(NAME);
 
 /** The announcement of refusals: access knows nothing of the folders to its right. */
 export const accessDenied = {
   publish: (event: AccessDenied): void => denials.publish(event),
   subscribe(listener: (event: AccessDenied) => void): () => void {
     const onMessage = (message: unknown): void => listener(message as AccessDenied);
-    denials.subscribe(onMessage);
-    return () => denials.unsubscribe(onMessage);
+    subscribe(NAME, onMessage);
+    return () => unsubscribe(NAME, onMessage);
   },
 };

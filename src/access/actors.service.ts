@@ -19,7 +19,10 @@ export class ActorsService {
     const found = await this.actors.find(sessionId, tenantId);
     if (!found) throw new UnauthenticatedError('session_ended', 'This session has ended. Sign in again.');
     const isPlatformAdministrator = found.platformRole === 'administrator';
-    const permissions = [...(isPlatformAdministrator ? ADMINISTRATOR_PERMISSIONS : []), ...found.roles.flatMap(permissionsOf)];
+    const permissions = [
+      ...(isPlatformAdministrator ? ADMINISTRATOR_PERMISSIONS : []),
+      ...found.roles.flatMap(permissionsOf),
+    ];
     const caller: Caller = {
       accountId: found.accountId,
       sessionId,
@@ -39,7 +42,8 @@ export class ActorsService {
 function assertMayEnter(found: LoadedActor): void {
   if (found.membershipId === null || found.tenantDeleted) throw new NotFoundError('tenant');
   if (found.tenantStatus !== 'active') throw new ForbiddenError('tenant_suspended', 'This tenant is suspended.');
-  if (found.membershipStatus !== 'active') throw new ForbiddenError('membership_suspended', 'Your membership in this tenant is suspended.');
+  if (found.membershipStatus !== 'active')
+    throw new ForbiddenError('membership_suspended', 'Your membership in this tenant is suspended.');
 }
 
 /** What a role permits; a system role's permissions stand in code. */

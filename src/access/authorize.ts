@@ -68,16 +68,23 @@ function holds(actor: Actor, granted: Permission, all: readonly Permission[]): b
     (rule) =>
       !rule.inverted &&
       (!rule.conditions || isDeepStrictEqual(rule.conditions, granted.conditions)) &&
-      (!rule.fields || (granted.fields?.length ? granted.fields.every((field) => rule.fields?.includes(field)) : false)),
+      (!rule.fields ||
+        (granted.fields?.length ? granted.fields.every((field) => rule.fields?.includes(field)) : false)),
   );
-  return covered && prohibitionsOn(actor, granted).every((prohibition) => all.some((rule) => isSameProhibition(rule, prohibition)));
+  return (
+    covered &&
+    prohibitionsOn(actor, granted).every((prohibition) => all.some((rule) => isSameProhibition(rule, prohibition)))
+  );
 }
 
 function prohibitionsOn(actor: Actor, { action, subject }: Permission) {
   return actor.ability.rules.filter((rule) => rule.inverted && rule.action === action && rule.subject === subject);
 }
 
-function isSameProhibition(rule: Permission, prohibition: { action: unknown; subject?: unknown; conditions?: unknown; fields?: unknown }): boolean {
+function isSameProhibition(
+  rule: Permission,
+  prohibition: { action: unknown; subject?: unknown; conditions?: unknown; fields?: unknown },
+): boolean {
   return (
     rule.inverted === true &&
     rule.action === prohibition.action &&

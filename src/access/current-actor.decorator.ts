@@ -5,12 +5,14 @@ interface AuthenticatedRequest {
   user: Caller | Actor;
 }
 
-const userOf = (context: ExecutionContext): Caller | Actor => context.switchToHttp().getRequest<AuthenticatedRequest>().user;
+const userOf = (context: ExecutionContext): Caller | Actor =>
+  context.switchToHttp().getRequest<AuthenticatedRequest>().user;
 
 /** Who asks, on a route below `/v1/tenants/{tenantId}`. */
 export const CurrentActor = createParamDecorator((_: unknown, context: ExecutionContext): Actor => {
   const user = userOf(context);
-  if (!('tenantId' in user)) throw new TypeError('CurrentActor belongs on routes with a {tenantId}; use CurrentCaller here');
+  if (!('tenantId' in user))
+    throw new TypeError('CurrentActor belongs on routes with a {tenantId}; use CurrentCaller here');
   return user;
 });
 

@@ -18,7 +18,11 @@ export class PermissionCatalogue implements OnApplicationBootstrap {
       const stored = new Map((await tx.permission.findMany()).map((entry) => [keyOf(entry), entry.description]));
       for (const entry of CATALOGUE.filter((wanted) => stored.get(keyOf(wanted)) !== wanted.description)) {
         const { subject, action, description } = entry;
-        await tx.permission.upsert({ where: { subject_action: { subject, action } }, create: entry, update: { description } });
+        await tx.permission.upsert({
+          where: { subject_action: { subject, action } },
+          create: entry,
+          update: { description },
+        });
       }
     });
   }

@@ -53,7 +53,10 @@ export const TENANT_SUBJECTS = Object.keys(PERMISSIONS) as TenantSubject[];
 
 /** The fields of each subject: what a permission may be narrowed to, and by which of them a condition may decide. */
 export const SUBJECT_FIELDS = {
-  Tenant: { fields: ['id', 'slug', 'name', 'status', 'createdAt', 'updatedAt', 'version'], conditions: ['id', 'slug', 'status'] },
+  Tenant: {
+    fields: ['id', 'slug', 'name', 'status', 'createdAt', 'updatedAt', 'version'],
+    conditions: ['id', 'slug', 'status'],
+  },
   User: {
     fields: ['id', 'email', 'name', 'status', 'roles', 'createdAt', 'updatedAt', 'version'],
     conditions: ['id', 'email', 'status'],
@@ -63,7 +66,19 @@ export const SUBJECT_FIELDS = {
     conditions: ['id', 'name'],
   },
   AuditEvent: {
-    fields: ['id', 'occurredAt', 'action', 'result', 'actor', 'target', 'before', 'after', 'address', 'userAgent', 'requestId'],
+    fields: [
+      'id',
+      'occurredAt',
+      'action',
+      'result',
+      'actor',
+      'target',
+      'before',
+      'after',
+      'address',
+      'userAgent',
+      'requestId',
+    ],
     conditions: ['action', 'result', 'targetType'],
   },
 } as const satisfies Record<TenantSubject, { fields: readonly string[]; conditions: readonly string[] }>;

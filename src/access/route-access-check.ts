@@ -23,7 +23,9 @@ export class RouteAccessCheck implements OnModuleInit {
         .map((method) => `${name}.${method}`);
     });
     if (undeclared.length > 0) {
-      throw new StartupError(`These routes declare no permission: ${undeclared.join(', ')}.\nGive each @Can(action, subject) or @Public().`);
+      throw new StartupError(
+        `These routes declare no permission: ${undeclared.join(', ')}.\nGive each @Can(action, subject) or @Public().`,
+      );
     }
   }
 }

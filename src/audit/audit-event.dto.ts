@@ -33,7 +33,11 @@ export class AuditActorDto {
   @ApiProperty({ enum: ['user', 'platform', 'system', 'anonymous'], example: 'user' })
   type: string;
 
-  @ApiProperty({ type: ['string', 'null'] as never, format: 'uuid', description: 'The user of this tenant, if it was one.' })
+  @ApiProperty({
+    type: ['string', 'null'] as never,
+    format: 'uuid',
+    description: 'The user of this tenant, if it was one.',
+  })
   userId: string | null;
 
   @ApiPropertyOptional({
@@ -72,10 +76,18 @@ export class AuditEventDto {
   @ApiPropertyOptional({ oneOf: [{ $ref: '#/components/schemas/AuditTargetDto' }, { type: 'null' as never }] })
   target?: AuditTargetDto | null;
 
-  @ApiPropertyOptional({ type: ['object', 'null'] as never, additionalProperties: true, description: 'The values before.' })
+  @ApiPropertyOptional({
+    type: ['object', 'null'] as never,
+    additionalProperties: true,
+    description: 'The values before.',
+  })
   before?: object | null;
 
-  @ApiPropertyOptional({ type: ['object', 'null'] as never, additionalProperties: true, description: 'The values after.' })
+  @ApiPropertyOptional({
+    type: ['object', 'null'] as never,
+    additionalProperties: true,
+    description: 'The values after.',
+  })
   after?: object | null;
 
   @ApiPropertyOptional({ type: ['string', 'null'] as never, example: '203.0.113.7' })

@@ -10,7 +10,14 @@ import { AUDIT_SORTS, type AuditEventDto, type ListAuditEventsQuery } from './au
 import { type AuditEventRow, AuditEventsRepository } from './audit-events.repository';
 
 /** The fields that a filter looks at: who may not read them, may not filter by them. */
-const FILTERS = { action: 'action', result: 'result', actorUserId: 'actor', targetId: 'target', from: 'occurredAt', to: 'occurredAt' } as const;
+const FILTERS = {
+  action: 'action',
+  result: 'result',
+  actorUserId: 'actor',
+  targetId: 'target',
+  from: 'occurredAt',
+  to: 'occurredAt',
+} as const;
 
 @Injectable()
 export class AuditEventsService {
@@ -23,7 +30,9 @@ export class AuditEventsService {
   /** The trail of the actor's tenant, newest first unless sorted otherwise. */
   async list(actor: Actor, query: ListAuditEventsQuery): Promise<Page<AuditEventDto>> {
     const order = orderOf(AUDIT_SORTS, query.sort);
-    const usedFields = Object.entries(FILTERS).flatMap(([parameter, field]) => (query[parameter as keyof typeof FILTERS] ? [field] : []));
+    const usedFields = Object.entries(FILTERS).flatMap(([parameter, field]) =>
+      query[parameter as keyof typeof FILTERS] ? [field] : [],
+    );
     const accessible = accessibleWhere(actor.ability, 'read', 'AuditEvent', [order.field, ...usedFields]);
     const rows = await this.tenantDb.run(actor.tenantId, (tx) => this.events.list(tx, query, order, accessible));
     return toPage(rows, query.limit, order, (row) =>

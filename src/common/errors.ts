@@ -51,7 +51,10 @@ export class InvalidInputError extends DomainError {
 /** The resource has changed since the caller read it. */
 export class PreconditionFailedError extends DomainError {
   constructor() {
-    super('version_mismatch', 'The resource has changed since you read it. Read it again and repeat with its new ETag.');
+    super(
+      'version_mismatch',
+      'The resource has changed since you read it. Read it again and repeat with its new ETag.',
+    );
   }
 }
 

@@ -78,7 +78,13 @@ function encodeCursor(order: Order, row: object): string {
 
 function decodeCursor(order: Order, cursor: string): { value: string | Date; id: string } {
   const invalid = new InvalidInputError(
-    [{ pointer: '/query/cursor', code: 'invalid_cursor', message: 'This cursor is not one of this list in this order. Start again without it.' }],
+    [
+      {
+        pointer: '/query/cursor',
+        code: 'invalid_cursor',
+        message: 'This cursor is not one of this list in this order. Start again without it.',
+      },
+    ],
     'invalid_cursor',
   );
   let parts: unknown;

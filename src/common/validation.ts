@@ -45,7 +45,9 @@ function field(schema: object, options: FieldOptions, ...validators: PropertyDec
 }
 
 /** Text that PostgreSQL can store; surrounding space is cut. `minLength` and `maxLength` count UTF-16 units, as JSON Schema nearly does. */
-export function Text(options: FieldOptions & { minLength?: number; maxLength: number; pattern?: RegExp; patternHint?: string }): PropertyDecorator {
+export function Text(
+  options: FieldOptions & { minLength?: number; maxLength: number; pattern?: RegExp; patternHint?: string },
+): PropertyDecorator {
   const { minLength = 1, maxLength, pattern, patternHint } = options;
   return field(
     { type: 'string', minLength, maxLength, ...(pattern && { pattern: pattern.source }) },
@@ -96,18 +98,33 @@ export function Id(options: FieldOptions = {}): PropertyDecorator {
 
 /** A moment, ISO 8601 with a time zone, as a string. */
 export function Moment(options: FieldOptions = {}): PropertyDecorator {
-  return field({ type: 'string', format: 'date-time' }, options, IsISO8601({ strict: true, strictSeparator: true }), MatchesText(/(Z|[+-]\d\d:\d\d)$/, 'must name its time zone'));
+  return field(
+    { type: 'string', format: 'date-time' },
+    options,
+    IsISO8601({ strict: true, strictSeparator: true }),
+    MatchesText(/(Z|[+-]\d\d:\d\d)$/, 'must name its time zone'),
+  );
 }
 
 function IsStorableText(options?: ValidationOptions): PropertyDecorator {
-  return custom('isStorableText', (value) => typeof value !== 'string' || isStorableText(value), '$property must not contain NUL or lone surrogates', options);
+  return custom(
+    'isStorableText',
+    (value) => typeof value !== 'string' || isStorableText(value),
+    '$property must not contain NUL or lone surrogates',
+    options,
+  );
 }
 
 function MatchesText(pattern: RegExp, hint = `must match ${String(pattern)}`): PropertyDecorator {
   return custom('matches', (value) => typeof value === 'string' && pattern.test(value), `$property ${hint}`);
 }
 
-function custom(name: string, isValid: (value: unknown) => boolean, message: string, options?: ValidationOptions): PropertyDecorator {
+function custom(
+  name: string,
+  isValid: (value: unknown) => boolean,
+  message: string,
+  options?: ValidationOptions,
+): PropertyDecorator {
   return (target, propertyName) =>
     registerDecorator({
       name,

@@ -10,11 +10,7 @@ export class ConfigModule {
   static forRoot(env: Env): DynamicModule {
     return {
       module: ConfigModule,
-      providers: [
-        { provide: Env, useValue: env },
-        { provide: SecretBox, useFactory: () => openSecretBox(env) },
-        Clock,
-      ],
+      providers: [{ provide: Env, useValue: env }, { provide: SecretBox, useFactory: () => openSecretBox(env) }, Clock],
       exports: [Env, SecretBox, Clock],
     };
   }

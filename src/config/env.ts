@@ -1,12 +1,31 @@
 import { plainToInstance, Transform } from 'class-transformer';
-import { IsBase64, IsEmail, IsIn, IsInt, IsOptional, IsString, Matches, Max, Min, MinLength, validateSync } from 'class-validator';
+import {
+  IsBase64,
+  IsEmail,
+  IsIn,
+  IsInt,
+  IsOptional,
+  IsString,
+  Matches,
+  Max,
+  Min,
+  MinLength,
+  validateSync,
+} from 'class-validator';
 import { StartupError } from '../common/errors';
 
 const POSTGRES_URL = /^postgres(ql)?:\/\//;
 
-const toInt = Transform(({ value }) => (typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : (value as unknown)));
+const toInt = Transform(({ value }) =>
+  typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : (value as unknown),
+);
 const toList = Transform(({ value }) =>
-  typeof value === 'string' ? value.split(',').map((part) => part.trim()).filter(Boolean) : (value as unknown),
+  typeof value === 'string'
+    ? value
+        .split(',')
+        .map((part) => part.trim())
+        .filter(Boolean)
+    : (value as unknown),
 );
 
 /** Every variable that Tenantry reads, with its default. docs/operations.md explains them; `.env.example` lists them. */
@@ -136,7 +155,13 @@ export class Env {
 
 /** Secrets that stand in this repository's examples and so are known to everybody. */
 const SAMPLE_SECRET = /change-?me|example|replace-?me|sample/i;
-const SECRETS = ['SECRET_KEY', 'BOOTSTRAP_ADMIN_PASSWORD', 'POSTGRES_URL', 'POSTGRES_PLATFORM_URL', 'POSTGRES_OWNER_URL'] as const;
+const SECRETS = [
+  'SECRET_KEY',
+  'BOOTSTRAP_ADMIN_PASSWORD',
+  'POSTGRES_URL',
+  'POSTGRES_PLATFORM_URL',
+  'POSTGRES_OWNER_URL',
+] as const;
 
 /**
  * Reads and checks the environment.
@@ -148,13 +173,16 @@ export function readEnv(source: NodeJS.ProcessEnv = process.env): Env {
   const problems = validateSync(env, { validationError: { target: false, value: false } }).flatMap((error) =>
     Object.values(error.constraints ?? {}),
   );
-  if (env.POSTGRES_URL && !env.POSTGRES_PLATFORM_URL) problems.push('POSTGRES_PLATFORM_URL must be set when POSTGRES_URL is');
+  if (env.POSTGRES_URL && !env.POSTGRES_PLATFORM_URL)
+    problems.push('POSTGRES_PLATFORM_URL must be set when POSTGRES_URL is');
   if (env.NODE_ENV === 'production') {
-    if (env.POSTGRES_URL && !env.SECRET_KEY) problems.push('SECRET_KEY must be set in production (openssl rand -base64 32)');
+    if (env.POSTGRES_URL && !env.SECRET_KEY)
+      problems.push('SECRET_KEY must be set in production (openssl rand -base64 32)');
     for (const name of SECRETS) {
       if (SAMPLE_SECRET.test(env[name] ?? '')) problems.push(`${name} is a sample value: set a secret of your own`);
     }
   }
-  if (problems.length > 0) throw new StartupError(`The configuration is wrong:\n${problems.map((line) => `  - ${line}`).join('\n')}`);
+  if (problems.length > 0)
+    throw new StartupError(`The configuration is wrong:\n${problems.map((line) => `  - ${line}`).join('\n')}`);
   return env;
 }

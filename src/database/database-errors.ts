@@ -5,7 +5,16 @@ import { ConflictError, DomainError, InvalidInputError, UnavailableError } from 
 const TIMEOUT_STATES = new Set(['57014', '55P03', '25P03', '25P04']);
 const RETRYABLE_STATES = new Set(['40001', '40P01']);
 const UNAVAILABLE_STATES = /^(08|53|57P)/;
-const NETWORK_ERRORS = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH']);
+const NETWORK_ERRORS = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ENOENT',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+]);
 /** Prisma's codes for a server that can't be reached (error reference, P1xxx). */
 const UNREACHABLE_CODES = new Set(['P1000', 'P1001', 'P1002', 'P1003', 'P1008', 'P1010', 'P1011', 'P1017']);
 const TRANSACTION_API_ERROR = 'P2028';
@@ -19,7 +28,9 @@ export function asDomainError(error: unknown): unknown {
     return new UnavailableError('database_timeout', 'The database took too long. Try again.', 1, { cause: error });
   }
   if (state && RETRYABLE_STATES.has(state)) {
-    return new UnavailableError('too_busy', 'Somebody else changed the same data at the same time. Try again.', 1, { cause: error });
+    return new UnavailableError('too_busy', 'Somebody else changed the same data at the same time. Try again.', 1, {
+      cause: error,
+    });
   }
   if (error.message.includes('timeout exceeded when trying to connect') || code === TRANSACTION_API_ERROR) {
     return new UnavailableError('too_busy', 'All database connections are busy. Try again.', 1, { cause: error });
@@ -29,7 +40,9 @@ export function asDomainError(error: unknown): unknown {
     (typeof code === 'string' && (UNREACHABLE_CODES.has(code) || NETWORK_ERRORS.has(code))) ||
     /connection terminated|client has encountered a connection error/i.test(error.message)
   ) {
-    return new UnavailableError('database_unavailable', 'The database cannot be reached. Try again.', 2, { cause: error });
+    return new UnavailableError('database_unavailable', 'The database cannot be reached. Try again.', 2, {
+      cause: error,
+    });
   }
   return error;
 }
@@ -43,12 +56,11 @@ export interface ConflictRule {
 
 /**
  * A unique violation (P2002) as a conflict; any other error as it is. Uniqueness is the database's word: write, then ask.
- * @param rules by a column that only the violated constraint has
+ * @param rules by the name of the violated index
  */
 export function asConflict(error: unknown, rules: Record<string, ConflictRule>): unknown {
   if (!(error instanceof Prisma.PrismaClientKnownRequestError) || error.code !== 'P2002') return error;
-  const columns = violatedColumns(error);
-  const rule = Object.entries(rules).find(([column]) => columns.includes(column))?.[1];
+  const rule = rules[violatedIndex(error) ?? ''];
   if (!rule) return error;
   return new ConflictError(rule.code, rule.message, [rule], { cause: error });
 }
@@ -60,16 +72,19 @@ export function asUnknownReference(error: unknown, pointer: string, message: str
 }
 
 interface DriverAdapterMeta {
-  driverAdapterError?: { cause?: { originalCode?: string; constraint?: { fields?: string[]; index?: string } } };
+  driverAdapterError?: { cause?: { originalCode?: string; constraint?: { index?: string } } };
 }
 
-function violatedColumns(error: Prisma.PrismaClientKnownRequestError): string[] {
-  const constraint = (error.meta as DriverAdapterMeta | undefined)?.driverAdapterError?.cause?.constraint;
-  return (constraint?.fields ?? []).map((field) => field.replaceAll('"', ''));
+function violatedIndex(error: Prisma.PrismaClientKnownRequestError): string | undefined {
+  return (error.meta as DriverAdapterMeta | undefined)?.driverAdapterError?.cause?.constraint?.index;
 }
 
 function sqlState(error: Error): string | undefined {
-  const { code, meta, severity } = error as { code?: unknown; meta?: DriverAdapterMeta & { code?: string }; severity?: unknown };
+  const { code, meta, severity } = error as {
+    code?: unknown;
+    meta?: DriverAdapterMeta & { code?: string };
+    severity?: unknown;
+  };
   if (severity && typeof code === 'string') return code; // pg's own DatabaseError
   return meta?.driverAdapterError?.cause?.originalCode ?? meta?.code;
 }

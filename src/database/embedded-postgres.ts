@@ -32,7 +32,7 @@ export interface EmbeddedPostgres {
 /** How long a start may take: the replay of a large write-ahead log after a crash is the longest. */
 const START_TIMEOUT_MS = 300_000;
 /** A killed process's lock goes when the server notices its closed connection; only then is it really held. */
-const LOCK_PATIENCE_MS = 2_000;
+const LOCK_PATIENCE_MS = 1_000;
 const POLL_MS = 20;
 const RETRY_MS = 1_000;
 

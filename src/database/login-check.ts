@@ -41,7 +41,10 @@ async function assertRestrictedLogin(client: TenantryClient, variable: string): 
   if (facts.bypasses) refuse('has BYPASSRLS', useOwnLogin);
   if (facts.owns) refuse(`owns ${facts.owns}`, useOwnLogin);
   if (facts.unprotected) {
-    refuse(`would see tables without forced row-level security: ${facts.unprotected}`, 'Call app.protect_tenant_table() for them in a migration.');
+    refuse(
+      `would see tables without forced row-level security: ${facts.unprotected}`,
+      'Call app.protect_tenant_table() for them in a migration.',
+    );
   }
 }
 
@@ -56,7 +59,9 @@ export async function assertRestrictedLogins(urls: DatabaseUrls, env: Env): Prom
     try {
       await assertRestrictedLogin(client, variables[name]);
     } catch (error) {
-      throw error instanceof StartupError ? error : new StartupError(`${variables[name]} does not work: ${reasonOf(error)}`, { cause: error });
+      throw error instanceof StartupError
+        ? error
+        : new StartupError(`${variables[name]} does not work: ${reasonOf(error)}`, { cause: error });
     } finally {
       await client.$disconnect();
     }

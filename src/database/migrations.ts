@@ -52,10 +52,14 @@ export async function pendingMigrations(query: RowsQuery, packageRoot = PACKAGE_
  * The state of a database under one of its logins.
  * @throws StartupError when that login cannot connect
  */
-export async function migrationStateOf(url: string, connectTimeoutMs?: number): Promise<MigrationState> {
+export async function migrationStateOf(
+  url: string,
+  connectTimeoutMs?: number,
+  packageRoot = PACKAGE_ROOT,
+): Promise<MigrationState> {
   const client = await connectTo(url, connectTimeoutMs);
   try {
-    return await pendingMigrations(async (sql) => (await client.query(sql)).rows as unknown[]);
+    return await pendingMigrations(async (sql) => (await client.query(sql)).rows as unknown[], packageRoot);
   } finally {
     await client.end();
   }

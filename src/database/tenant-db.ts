@@ -6,7 +6,8 @@ import type { TenantryTransaction } from './prisma-client';
 import { PrismaService } from './prisma.service';
 
 /** What the app login may touch. */
-type TenantModels = 'tenant' | 'membership' | 'role' | 'rolePermission' | 'membershipRole' | 'permission' | 'auditEvent';
+type TenantModels =
+  'tenant' | 'membership' | 'role' | 'rolePermission' | 'membershipRole' | 'permission' | 'auditEvent';
 
 declare const tenantTx: unique symbol;
 

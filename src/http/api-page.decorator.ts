@@ -18,7 +18,9 @@ export function ApiPage(item: Type): MethodDecorator {
             type: 'object',
             required: ['nextCursor'],
             additionalProperties: false,
-            properties: { nextCursor: { type: ['string', 'null'] as never, description: 'For `?cursor`; null on the last page.' } },
+            properties: {
+              nextCursor: { type: ['string', 'null'] as never, description: 'For `?cursor`; null on the last page.' },
+            },
           },
         },
       },

@@ -40,11 +40,18 @@ export async function configureApp(app: NestFastifyApplication, env: Env): Promi
     done();
   });
   logRequests(fastify);
-  await app.register(helmet as never, {
+  await app.register(helmet, {
     hsts: { maxAge: HSTS_SECONDS },
-    contentSecurityPolicy: { directives: { defaultSrc: ["'self'"], styleSrc: ["'self'", "'unsafe-inline'"], imgSrc: ["'self'", 'data:'] } },
+    contentSecurityPolicy: {
+      directives: {
+        defaultSrc: ["'self'"],
+        styleSrc: ["'self'", "'unsafe-inline'"],
+        imgSrc: ["'self'", 'data:'],
+        upgradeInsecureRequests: null, // Tenantry may be served over plain HTTP behind a proxy or on localhost
+      },
+    },
   });
-  await app.register(cors as never, {
+  await app.register(cors, {
     origin: env.CORS_ORIGINS,
     methods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
     exposedHeaders: ['ETag', 'Link', 'Location', 'Retry-After', 'X-Request-Id'],

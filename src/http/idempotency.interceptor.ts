@@ -30,7 +30,11 @@ export class IdempotencyInterceptor implements NestInterceptor {
     if (request.method !== 'POST' || key === undefined) return next.handle();
     if (typeof key !== 'string' || !KEY_FORMAT.test(key)) {
       throw new InvalidInputError([
-        { pointer: '/header/idempotency-key', code: 'invalid_idempotency_key', message: 'Idempotency-Key must be 1 to 255 visible ASCII characters.' },
+        {
+          pointer: '/header/idempotency-key',
+          code: 'invalid_idempotency_key',
+          message: 'Idempotency-Key must be 1 to 255 visible ASCII characters.',
+        },
       ]);
     }
     const route = request.url.split('?', 1)[0]!;
@@ -41,7 +45,11 @@ export class IdempotencyInterceptor implements NestInterceptor {
     if (stored) return of(this.replay(stored, fingerprint, reply));
     return next.handle().pipe(
       mergeMap(async (body: unknown) => {
-        await this.keys.complete(id, reply.statusCode, this.box.seal(PURPOSE, Buffer.from(JSON.stringify(body ?? null))));
+        await this.keys.complete(
+          id,
+          reply.statusCode,
+          this.box.seal(PURPOSE, Buffer.from(JSON.stringify(body ?? null))),
+        );
         return body;
       }),
       catchError((error: unknown) => from(this.fail(id, error))),
@@ -51,7 +59,13 @@ export class IdempotencyInterceptor implements NestInterceptor {
   private replay(stored: StoredAnswer, fingerprint: Buffer, reply: FastifyReply): unknown {
     if (!fingerprint.equals(stored.fingerprint)) {
       throw new InvalidInputError(
-        [{ pointer: '/header/idempotency-key', code: 'idempotency_key_reused', message: 'This Idempotency-Key was used with another body. Use a new one.' }],
+        [
+          {
+            pointer: '/header/idempotency-key',
+            code: 'idempotency_key_reused',
+            message: 'This Idempotency-Key was used with another body. Use a new one.',
+          },
+        ],
         'idempotency_key_reused',
       );
     }
@@ -67,15 +81,20 @@ export class IdempotencyInterceptor implements NestInterceptor {
 
   /** Where nothing can have happened the key is free again; where something may have, it stays taken. */
   private async fail(id: Buffer<ArrayBuffer>, error: unknown): Promise<never> {
-    const nothingHappened = error instanceof DomainError && !(error instanceof UnavailableError && error.code !== 'too_busy');
+    const nothingHappened =
+      error instanceof DomainError && !(error instanceof UnavailableError && error.code !== 'too_busy');
     if (nothingHappened) {
-      await this.keys.release(id).catch((cause: unknown) => this.logger.warn(`A key could not be released: ${String(cause)}`));
+      await this.keys
+        .release(id)
+        .catch((cause: unknown) => this.logger.warn(`A key could not be released: ${String(cause)}`));
     }
     throw error;
   }
 
   @Cron(CronExpression.EVERY_HOUR)
   async removeExpired(): Promise<void> {
-    await this.keys.removeExpired().catch((error: unknown) => this.logger.warn(`Expired keys stay for now: ${String(error)}`));
+    await this.keys
+      .removeExpired()
+      .catch((error: unknown) => this.logger.warn(`Expired keys stay for now: ${String(error)}`));
   }
 }

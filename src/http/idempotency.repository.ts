@@ -24,12 +24,17 @@ export class IdempotencyRepository {
           created_at = now(), expires_at = excluded.expires_at
         WHERE k.expires_at < now()`;
       if (reserved === 1) return undefined;
-      return tx.idempotencyKey.findUniqueOrThrow({ where: { id }, select: { fingerprint: true, status: true, sealedAnswer: true } });
+      return tx.idempotencyKey.findUniqueOrThrow({
+        where: { id },
+        select: { fingerprint: true, status: true, sealedAnswer: true },
+      });
     });
   }
 
   async complete(id: Buffer<ArrayBuffer>, status: number, sealedAnswer: Buffer<ArrayBuffer>): Promise<void> {
-    await this.db.run((tx) => tx.idempotencyKey.update({ where: { id }, data: { status, sealedAnswer }, select: { id: true } }));
+    await this.db.run((tx) =>
+      tx.idempotencyKey.update({ where: { id }, data: { status, sealedAnswer }, select: { id: true } }),
+    );
   }
 
   async release(id: Buffer<ArrayBuffer>): Promise<void> {

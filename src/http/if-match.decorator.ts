@@ -19,7 +19,11 @@ export const IfMatch = createParamDecorator((options: { required: boolean } | un
   const version = /^"(\d{1,9})"$/.exec(String(header))?.[1];
   if (version === undefined) {
     throw new InvalidInputError([
-      { pointer: '/header/if-match', code: 'invalid_etag', message: 'If-Match must be one ETag as it was received, for example "3".' },
+      {
+        pointer: '/header/if-match',
+        code: 'invalid_etag',
+        message: 'If-Match must be one ETag as it was received, for example "3".',
+      },
     ]);
   }
   return Number(version);

@@ -46,7 +46,8 @@ export class ProblemFilter implements ExceptionFilter {
     const reply = http.getResponse<FastifyReply>();
     const { retryAfterSeconds, errors, ...outcome } = outcomeOf(error);
     if (outcome.status === 500) this.logger.error(`${request.id} ${describe(error)}`);
-    else if (error instanceof UnavailableError) this.logger.warn(`${request.id} ${outcome.code}: ${describe(error.cause)}`);
+    else if (error instanceof UnavailableError)
+      this.logger.warn(`${request.id} ${outcome.code}: ${describe(error.cause)}`);
     const problem: ProblemDto = {
       type: `urn:tenantry:problem:${outcome.code}`,
       title: STATUS_CODES[outcome.status] ?? 'Error',
@@ -59,7 +60,10 @@ export class ProblemFilter implements ExceptionFilter {
     };
     if (outcome.status === 401) void reply.header('www-authenticate', 'Bearer');
     if (retryAfterSeconds !== undefined) void reply.header('retry-after', String(retryAfterSeconds));
-    void reply.status(outcome.status).header('content-type', 'application/problem+json; charset=utf-8').send(JSON.stringify(problem));
+    void reply
+      .status(outcome.status)
+      .header('content-type', 'application/problem+json; charset=utf-8')
+      .send(JSON.stringify(problem));
   }
 }
 
@@ -75,13 +79,18 @@ function outcomeOf(error: unknown): Outcome {
       }),
     };
   }
-  const status = error instanceof HttpException ? error.getStatus() : (error as { statusCode?: unknown } | null)?.statusCode;
+  const status =
+    error instanceof HttpException ? error.getStatus() : (error as { statusCode?: unknown } | null)?.statusCode;
   const known = typeof status === 'number' ? TRANSPORT_PROBLEMS[status] : undefined;
   if (known) return { status: status as number, code: known[0], detail: known[1] };
   if (typeof status === 'number' && status >= 400 && status < 500) {
     return { status: 400, code: TRANSPORT_PROBLEMS[400]![0], detail: TRANSPORT_PROBLEMS[400]![1] };
   }
-  return { status: 500, code: 'internal_error', detail: 'Something went wrong on our side. Name the request id when you report it.' };
+  return {
+    status: 500,
+    code: 'internal_error',
+    detail: 'Something went wrong on our side. Name the request id when you report it.',
+  };
 }
 
 function statusOf(error: DomainError): number {

@@ -14,7 +14,10 @@ export class ProblemFieldDto {
 
 /** An error as RFC 9457 has it. */
 export class ProblemDto {
-  @ApiProperty({ description: 'Names the kind of problem; the same as `code`.', example: 'urn:tenantry:problem:role_name_taken' })
+  @ApiProperty({
+    description: 'Names the kind of problem; the same as `code`.',
+    example: 'urn:tenantry:problem:role_name_taken',
+  })
   type: string;
 
   @ApiProperty({ description: 'The HTTP status in words.', example: 'Conflict' })
@@ -26,7 +29,10 @@ export class ProblemDto {
   @ApiProperty({ example: 'Another role of this tenant has this name.' })
   detail: string;
 
-  @ApiProperty({ description: 'The path of the request.', example: '/v1/tenants/0199f2c0-7d3a-7cc1-8a44-0d8a2b7c9e01/roles' })
+  @ApiProperty({
+    description: 'The path of the request.',
+    example: '/v1/tenants/0199f2c0-7d3a-7cc1-8a44-0d8a2b7c9e01/roles',
+  })
   instance: string;
 
   @ApiProperty({ description: 'Stable; listed in docs/errors.md.', example: 'role_name_taken' })

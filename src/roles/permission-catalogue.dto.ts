@@ -19,7 +19,11 @@ export class CatalogueSubjectDto {
   @ApiProperty({ type: [String], description: 'What `fields` of a permission may name.', example: ['id', 'name'] })
   fields: string[];
 
-  @ApiProperty({ type: [String], description: 'What `conditions` of a permission may name.', example: ['id', 'status'] })
+  @ApiProperty({
+    type: [String],
+    description: 'What `conditions` of a permission may name.',
+    example: ['id', 'status'],
+  })
   conditions: string[];
 }
 

@@ -23,7 +23,9 @@ export function IsActionOfSubject(): PropertyDecorator {
 export function IsFieldsOfSubject(): PropertyDecorator {
   return forSubject(
     'unknownField',
-    (value, subject) => Array.isArray(value) && value.every((field) => (SUBJECT_FIELDS[subject].fields as readonly unknown[]).includes(field)),
+    (value, subject) =>
+      Array.isArray(value) &&
+      value.every((field) => (SUBJECT_FIELDS[subject].fields as readonly unknown[]).includes(field)),
     (subject) => `each of $property must be one of: ${SUBJECT_FIELDS[subject].fields.join(', ')}`,
   );
 }
@@ -50,12 +52,20 @@ function isConditions(value: unknown, fields: readonly string[]): boolean {
 function isTest(test: unknown, field: string): boolean {
   if (!isPlainObject(test)) return isValue(test, field);
   const entries = Object.entries(test);
-  return entries.length === 1 && entries.every(([operator, operand]) => OPERATORS.includes(operator) && isOperand(operator, operand, field));
+  return (
+    entries.length === 1 &&
+    entries.every(([operator, operand]) => OPERATORS.includes(operator) && isOperand(operator, operand, field))
+  );
 }
 
 function isOperand(operator: string, operand: unknown, field: string): boolean {
   if (operator === 'equals' || operator === 'not') return isValue(operand, field);
-  return Array.isArray(operand) && operand.length > 0 && operand.length <= MAX_VALUES && operand.every((value) => isValue(value, field));
+  return (
+    Array.isArray(operand) &&
+    operand.length > 0 &&
+    operand.length <= MAX_VALUES &&
+    operand.every((value) => isValue(value, field))
+  );
 }
 
 function isValue(value: unknown, field: string): boolean {

@@ -21,14 +21,20 @@ export class PermissionDto {
   @ApiPropertyOptional({
     type: ['object', 'null'] as never,
     additionalProperties: true,
-    description: 'Which rows: a value, or one of `equals not in notIn`, for each named field. `$me` stands for the id of the user who asks.',
+    description:
+      'Which rows: a value, or one of `equals not in notIn`, for each named field. `$me` stands for the id of the user who asks.',
     example: { status: 'active' },
   })
   @present
   @IsConditionsOfSubject()
   conditions?: Record<string, unknown> | null;
 
-  @ApiPropertyOptional({ type: ['array', 'null'] as never, items: { type: 'string' }, description: 'Which fields; all when absent.', example: ['name'] })
+  @ApiPropertyOptional({
+    type: ['array', 'null'] as never,
+    items: { type: 'string' },
+    description: 'Which fields; all when absent.',
+    example: ['name'],
+  })
   @present
   @IsArray()
   @ArrayMaxSize(MAX_FIELDS)
@@ -36,7 +42,10 @@ export class PermissionDto {
   @IsFieldsOfSubject()
   fields?: string[] | null;
 
-  @ApiPropertyOptional({ description: 'Forbids instead of allowing. A prohibition wins over every permission, of whichever role.', example: false })
+  @ApiPropertyOptional({
+    description: 'Forbids instead of allowing. A prohibition wins over every permission, of whichever role.',
+    example: false,
+  })
   @present
   @IsBoolean()
   inverted?: boolean | null;

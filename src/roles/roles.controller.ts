@@ -54,7 +54,11 @@ export class RolesController {
   @Can('delete', 'Role')
   @HttpCode(204)
   @ApiNoContentResponse()
-  delete(@CurrentActor() actor: Actor, @IdParam('roleId') id: string, @IfMatch({ required: true }) version: number | undefined): Promise<void> {
+  delete(
+    @CurrentActor() actor: Actor,
+    @IdParam('roleId') id: string,
+    @IfMatch({ required: true }) version: number | undefined,
+  ): Promise<void> {
     return this.roles.delete(actor, id, version);
   }
 }

@@ -49,7 +49,7 @@ export class RolesRepository {
         select: { id: true },
       });
     } catch (error) {
-      throw asConflict(error, { name_key: NAME_TAKEN });
+      throw asConflict(error, { roles_tenant_id_name_key_key: NAME_TAKEN });
     }
     await this.addPermissions(tx, id, role.permissions);
     return this.read(tx, id);
@@ -74,7 +74,12 @@ export class RolesRepository {
     return tx.role.findMany({ where: { tenantId: tx.tenantId, id: { in: [...ids] } }, select: roleColumns });
   }
 
-  list(tx: TenantTx, { q, fields, cursor, limit }: ListRolesQuery, order: Order, accessible: object): Promise<PartialRoleRow[]> {
+  list(
+    tx: TenantTx,
+    { q, fields, cursor, limit }: ListRolesQuery,
+    order: Order,
+    accessible: object,
+  ): Promise<PartialRoleRow[]> {
     return tx.role.findMany({
       where: {
         tenantId: tx.tenantId,
@@ -84,7 +89,7 @@ export class RolesRepository {
       orderBy: orderBy(order),
       take: rowsFor(limit),
       select: columnsFor(fields, order),
-    }) as unknown as Promise<PartialRoleRow[]>;
+    });
   }
 
   /**
@@ -111,7 +116,7 @@ export class RolesRepository {
       });
       if (count === 0) await this.assertExists(tx, id);
     } catch (error) {
-      throw asConflict(error, { name_key: NAME_TAKEN });
+      throw asConflict(error, { roles_tenant_id_name_key_key: NAME_TAKEN });
     }
     if (change.permissions) {
       await tx.rolePermission.deleteMany({ where: { tenantId, roleId: id } });

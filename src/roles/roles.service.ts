@@ -44,7 +44,11 @@ export class RolesService {
     return this.db.run(actor.tenantId, async (tx) => {
       const row = await this.roles.create(tx, { name: input.name, description: input.description ?? '', permissions });
       authorize(actor, 'create', 'Role', row);
-      await this.audit.record(tx, actor, { action: 'role.created', target: { type: 'Role', id: row.id }, after: toRoleDto(row) });
+      await this.audit.record(tx, actor, {
+        action: 'role.created',
+        target: { type: 'Role', id: row.id },
+        after: toRoleDto(row),
+      });
       return toRoleDto(row);
     });
   }
@@ -57,10 +61,20 @@ export class RolesService {
     const permissions = input.permissions?.map(toPermission);
     return this.db.run(actor.tenantId, async (tx) => {
       const before = await this.findEditable(tx, actor, id, version);
-      authorize(actor, 'update', 'Role', before, Object.keys(input).filter((field) => input[field as keyof UpdateRoleDto] !== undefined));
+      authorize(
+        actor,
+        'update',
+        'Role',
+        before,
+        Object.keys(input).filter((field) => input[field as keyof UpdateRoleDto] !== undefined),
+      );
       assertMayGrant(actor, permissionsOfRow(before));
       if (permissions) assertMayGrant(actor, permissions);
-      const change = { name: input.name, description: input.description === null ? '' : input.description, permissions };
+      const change = {
+        name: input.name,
+        description: input.description === null ? '' : input.description,
+        permissions,
+      };
       const after = await this.roles.update(tx, id, before.version, change, this.clock.now());
       await this.audit.record(tx, actor, {
         action: 'role.updated',
@@ -79,7 +93,11 @@ export class RolesService {
       authorize(actor, 'delete', 'Role', before);
       assertMayGrant(actor, permissionsOfRow(before));
       await this.roles.delete(tx, id, before.version, this.clock.now());
-      await this.audit.record(tx, actor, { action: 'role.deleted', target: { type: 'Role', id }, before: toRoleDto(before) });
+      await this.audit.record(tx, actor, {
+        action: 'role.deleted',
+        target: { type: 'Role', id },
+        before: toRoleDto(before),
+      });
     });
   }
 
@@ -91,7 +109,8 @@ export class RolesService {
 
   private async findEditable(tx: TenantTx, actor: Actor, id: string, version: number | undefined): Promise<RoleRow> {
     const row = await this.find(tx, actor, id);
-    if (row.systemKey) throw new ForbiddenError('system_role', 'System roles cannot be changed. Make a role of your own.');
+    if (row.systemKey)
+      throw new ForbiddenError('system_role', 'System roles cannot be changed. Make a role of your own.');
     if (version !== undefined && version !== row.version) throw new PreconditionFailedError();
     return row;
   }

@@ -29,5 +29,11 @@ export function toRoleDto(row: PartialRoleRow): RoleDto {
 
 /** A permission as the API shows it: what says nothing is left out. */
 export function toPermissionDto({ subject, action, conditions, fields, inverted }: Permission) {
-  return { subject, action, ...(conditions && { conditions }), ...(fields?.length && { fields }), ...(inverted && { inverted }) };
+  return {
+    subject,
+    action,
+    ...(conditions && { conditions }),
+    ...(fields?.length && { fields }),
+    ...(inverted && { inverted }),
+  };
 }

@@ -72,7 +72,10 @@ export class ListTenantsQuery extends PageQuery {
   @Text({ maxLength: 200, optional: true, description: 'The beginning of the name or of the slug.' })
   q?: string;
 
-  @OneOf(['exclude', 'only'], { optional: true, description: 'Deleted tenants; only platform administrators see any. Excluded by default.' })
+  @OneOf(['exclude', 'only'], {
+    optional: true,
+    description: 'Deleted tenants; only platform administrators see any. Excluded by default.',
+  })
   deleted?: 'exclude' | 'only';
 
   @WordList(TENANT_FIELDS, { description: 'Only these fields; the id always.' })

@@ -42,7 +42,11 @@ export class TenantsController {
   @Can('update', 'Tenant')
   @ApiConsumes('application/json', 'application/merge-patch+json')
   @ApiOkResponse({ type: TenantDto })
-  update(@CurrentActor() actor: Actor, @IfMatch() version: number | undefined, @Body() input: UpdateTenantDto): Promise<TenantDto> {
+  update(
+    @CurrentActor() actor: Actor,
+    @IfMatch() version: number | undefined,
+    @Body() input: UpdateTenantDto,
+  ): Promise<TenantDto> {
     return this.tenants.update(actor, version, input);
   }
 

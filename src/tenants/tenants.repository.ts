@@ -27,7 +27,9 @@ export type PartialTenantRow = Partial<TenantRow> & Pick<TenantRow, 'id'>;
 
 export type TenantChange = Partial<Pick<TenantRow, 'name' | 'slug' | 'status' | 'deletedAt' | 'purgeAfter'>>;
 
-const SLUG_TAKEN = { slug: { code: 'slug_taken', pointer: '/slug', message: 'Another tenant has this slug.' } };
+const SLUG_TAKEN = {
+  tenants_slug_key: { code: 'slug_taken', pointer: '/slug', message: 'Another tenant has this slug.' },
+};
 
 @Injectable()
 export class TenantsRepository {
@@ -47,7 +49,12 @@ export class TenantsRepository {
   }
 
   /** @param accountId whose tenants; undefined: all there are */
-  list(tx: PlatformTx, { status, q, deleted, fields, cursor, limit }: ListTenantsQuery, order: Order, accountId: string | undefined): Promise<PartialTenantRow[]> {
+  list(
+    tx: PlatformTx,
+    { status, q, deleted, fields, cursor, limit }: ListTenantsQuery,
+    order: Order,
+    accountId: string | undefined,
+  ): Promise<PartialTenantRow[]> {
     return tx.tenant.findMany({
       where: {
         ...(status && { status }),
@@ -61,7 +68,7 @@ export class TenantsRepository {
       orderBy: orderBy(order),
       take: rowsFor(limit),
       select: columnsFor(fields, order),
-    }) as unknown as Promise<PartialTenantRow[]>;
+    });
   }
 
   /**
@@ -90,7 +97,12 @@ export class TenantsRepository {
 
   /** The ids of the tenants whose time to be restored is over, the oldest first. */
   async listExpired(tx: PlatformTx, now: Date, limit: number): Promise<string[]> {
-    const rows = await tx.tenant.findMany({ where: { purgeAfter: { lte: now } }, orderBy: { purgeAfter: 'asc' }, take: limit, select: { id: true } });
+    const rows = await tx.tenant.findMany({
+      where: { purgeAfter: { lte: now } },
+      orderBy: { purgeAfter: 'asc' },
+      take: limit,
+      select: { id: true },
+    });
     return rows.map(({ id }) => id);
   }
 

@@ -18,7 +18,14 @@ import { TenantDb, type TenantTx } from '../database/tenant-db';
 import { RolesRepository } from '../roles/roles.repository';
 import { UserRolesRepository } from '../users/user-roles.repository';
 import { UsersRepository } from '../users/users.repository';
-import { type CreateTenantDto, type ListTenantsQuery, TENANT_FIELDS, TENANT_SORTS, type TenantDto, type UpdateTenantDto } from './tenant.dto';
+import {
+  type CreateTenantDto,
+  type ListTenantsQuery,
+  TENANT_FIELDS,
+  TENANT_SORTS,
+  type TenantDto,
+  type UpdateTenantDto,
+} from './tenant.dto';
 import { type TenantChange, type TenantRow, TenantsRepository } from './tenants.repository';
 import { toTenantDto } from './to-tenant-dto';
 
@@ -44,13 +51,17 @@ export class TenantsService {
     const order = orderOf(TENANT_SORTS, query.sort);
     const seesAll = caller.isPlatformAdministrator;
     const asked = seesAll ? query : { ...query, deleted: 'exclude' as const };
-    const rows = await this.platformDb.run((tx) => this.tenants.list(tx, asked, order, seesAll ? undefined : caller.accountId));
+    const rows = await this.platformDb.run((tx) =>
+      this.tenants.list(tx, asked, order, seesAll ? undefined : caller.accountId),
+    );
     const shown = new Set([...(query.fields ?? TENANT_FIELDS), ...(query.fields ? [] : ['deletedAt', 'purgeAfter'])]);
     return toPage(rows, query.limit, order, (row) => pick(toTenantDto(row), shown));
   }
 
   async read(actor: Actor, fields?: readonly string[]): Promise<TenantDto> {
-    const row = await this.tenantDb.run(actor.tenantId, (tx) => this.tenants.find(tx, accessibleWhere(actor.ability, 'read', 'Tenant')));
+    const row = await this.tenantDb.run(actor.tenantId, (tx) =>
+      this.tenants.find(tx, accessibleWhere(actor.ability, 'read', 'Tenant')),
+    );
     if (!row) throw new NotFoundError('tenant');
     return view(actor, row, fields);
   }
@@ -61,7 +72,8 @@ export class TenantsService {
    */
   async create(caller: Caller, input: CreateTenantDto): Promise<TenantDto> {
     const { owner } = input;
-    if (owner.password !== undefined) this.passwords.assertAcceptable(owner.password, [owner.email, owner.name, input.name], '/owner/password');
+    if (owner.password !== undefined)
+      this.passwords.assertAcceptable(owner.password, [owner.email, owner.name, input.name], '/owner/password');
     const passwordHash = owner.password === undefined ? undefined : await this.passwords.hash(owner.password);
     return this.tenantDb.run(newId(), async (tx) => {
       const tenant = await this.tenants.create(tx, input);
@@ -94,11 +106,15 @@ export class TenantsService {
 
   /** Refuses all its users from the next request on. */
   async suspend(actor: Actor, version: number | undefined): Promise<TenantDto> {
-    return this.change(actor, version, 'tenant.suspended', ({ status }) => (status === 'suspended' ? undefined : { status: 'suspended' }));
+    return this.change(actor, version, 'tenant.suspended', ({ status }) =>
+      status === 'suspended' ? undefined : { status: 'suspended' },
+    );
   }
 
   async resume(actor: Actor, version: number | undefined): Promise<TenantDto> {
-    return this.change(actor, version, 'tenant.resumed', ({ status }) => (status === 'active' ? undefined : { status: 'active' }));
+    return this.change(actor, version, 'tenant.resumed', ({ status }) =>
+      status === 'active' ? undefined : { status: 'active' },
+    );
   }
 
   /** Takes back a deletion. @throws NotFoundError once the tenant is purged */
@@ -132,7 +148,14 @@ export class TenantsService {
     });
   }
 
-  private record(tx: TenantTx, who: Actor | Caller, action: AuditAction, before: TenantRow | undefined, after: TenantRow, more?: object): Promise<void> {
+  private record(
+    tx: TenantTx,
+    who: Actor | Caller,
+    action: AuditAction,
+    before: TenantRow | undefined,
+    after: TenantRow,
+    more?: object,
+  ): Promise<void> {
     return this.audit.record(tx, who, {
       action,
       target: { type: 'Tenant', id: after.id },
@@ -145,9 +168,15 @@ export class TenantsService {
 /** When a tenant was deleted is no field of its own: who may see the tenant may see that. */
 function view(actor: Actor, row: TenantRow, fields?: readonly string[]): TenantDto {
   const { deletedAt, purgeAfter, ...tenant } = toTenantDto(row);
-  return { ...visible(actor, 'Tenant', row, tenant, fields), ...(!fields && deletedAt && { deletedAt, ...(purgeAfter && { purgeAfter }) }) };
+  return {
+    ...visible(actor, 'Tenant', row, tenant, fields),
+    ...(!fields && deletedAt && { deletedAt, ...(purgeAfter && { purgeAfter }) }),
+  };
 }
 
 function pickDefined(input: UpdateTenantDto): TenantChange {
-  return { ...(input.name !== undefined && { name: input.name }), ...(input.slug !== undefined && { slug: input.slug }) };
+  return {
+    ...(input.name !== undefined && { name: input.name }),
+    ...(input.slug !== undefined && { slug: input.slug }),
+  };
 }

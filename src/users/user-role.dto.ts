@@ -8,7 +8,12 @@ import { PermissionDto } from '../roles/permission.dto';
 const MAX_ROLES = 50;
 
 export class AssignRoleDto {
-  @Moment({ optional: true, nullable: true, description: 'When the role ends by itself; null or absent: never.', example: '2027-01-01T00:00:00Z' })
+  @Moment({
+    optional: true,
+    nullable: true,
+    description: 'When the role ends by itself; null or absent: never.',
+    example: '2027-01-01T00:00:00Z',
+  })
   expiresAt?: string | null;
 }
 

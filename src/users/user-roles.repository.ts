@@ -7,7 +7,10 @@ import type { TenantTx } from '../database/tenant-db';
 export function heldRoles(tenantId: string, now: Date) {
   return {
     where: { tenantId, OR: [{ expiresAt: null }, { expiresAt: { gt: now } }] },
-    select: { expiresAt: true, role: { select: { id: true, name: true, systemKey: true, permissions: permissionColumns } } },
+    select: {
+      expiresAt: true,
+      role: { select: { id: true, name: true, systemKey: true, permissions: permissionColumns } },
+    },
     orderBy: { roleId: 'asc' },
   } satisfies Prisma.Membership$rolesArgs;
 }
@@ -37,7 +40,9 @@ export class UserRolesRepository {
   }
 
   async unassign(tx: TenantTx, userId: string, roleIds: readonly string[]): Promise<void> {
-    await tx.membershipRole.deleteMany({ where: { tenantId: tx.tenantId, membershipId: userId, roleId: { in: [...roleIds] } } });
+    await tx.membershipRole.deleteMany({
+      where: { tenantId: tx.tenantId, membershipId: userId, roleId: { in: [...roleIds] } },
+    });
   }
 
   /** Lets changes to who owns the tenant happen one after the other: two owners who leave at once would both see the other. */
@@ -49,11 +54,19 @@ export class UserRolesRepository {
   async assertOwnerRemains(tx: TenantTx): Promise<void> {
     const { tenantId } = tx;
     const owner = await tx.membershipRole.findFirst({
-      where: { tenantId, expiresAt: null, role: { tenantId, systemKey: 'owner' }, membership: { tenantId, status: 'active' } },
+      where: {
+        tenantId,
+        expiresAt: null,
+        role: { tenantId, systemKey: 'owner' },
+        membership: { tenantId, status: 'active' },
+      },
       select: { membershipId: true },
     });
     if (!owner) {
-      throw new ConflictError('last_owner', 'A tenant keeps at least one active owner without an end. Make somebody else an owner first.');
+      throw new ConflictError(
+        'last_owner',
+        'A tenant keeps at least one active owner without an end. Make somebody else an owner first.',
+      );
     }
   }
 }

@@ -9,7 +9,13 @@ import { TenantDb, type TenantTx } from '../database/tenant-db';
 import { type RoleRow, RolesRepository } from '../roles/roles.repository';
 import { permissionsOfRow, toPermissionDto } from '../roles/to-role-dto';
 import { toAssignedRoleDtos } from './to-user-dto';
-import type { AssignRoleDto, EffectivePermissionsDto, ReplaceRolesDto, RoleAssignmentDto, UserRolesDto } from './user-role.dto';
+import type {
+  AssignRoleDto,
+  EffectivePermissionsDto,
+  ReplaceRolesDto,
+  RoleAssignmentDto,
+  UserRolesDto,
+} from './user-role.dto';
 import { type HeldRoleRow, UserRolesRepository } from './user-roles.repository';
 import { type PartialUserRow, UsersRepository } from './users.repository';
 
@@ -50,18 +56,35 @@ export class UserRolesService {
   }
 
   /** Replaces all roles of the user. @throws ConflictError when no owner would remain */
-  async replace(actor: Actor, userId: string, version: number | undefined, input: ReplaceRolesDto): Promise<UserRolesDto> {
+  async replace(
+    actor: Actor,
+    userId: string,
+    version: number | undefined,
+    input: ReplaceRolesDto,
+  ): Promise<UserRolesDto> {
     return this.change(actor, userId, version, async (tx, held) => {
       const kept = new Set(input.roles.map(({ roleId }) => roleId));
-      await this.unassignWithin(tx, actor, userId, held.filter(({ role }) => !kept.has(role.id)));
+      await this.unassignWithin(
+        tx,
+        actor,
+        userId,
+        held.filter(({ role }) => !kept.has(role.id)),
+      );
       await this.assignWithin(tx, actor, userId, changed(input.roles, held), (index) => `/roles/${index}/roleId`);
     });
   }
 
   /** Gives the user one role, or changes when it ends. */
-  async assign(actor: Actor, userId: string, roleId: string, version: number | undefined, input: AssignRoleDto): Promise<UserRolesDto> {
+  async assign(
+    actor: Actor,
+    userId: string,
+    roleId: string,
+    version: number | undefined,
+    input: AssignRoleDto,
+  ): Promise<UserRolesDto> {
     return this.change(actor, userId, version, async (tx, held) => {
-      if (!(await this.roles.find(tx, roleId, accessibleWhere(actor.ability, 'read', 'Role')))) throw new NotFoundError('role');
+      if (!(await this.roles.find(tx, roleId, accessibleWhere(actor.ability, 'read', 'Role'))))
+        throw new NotFoundError('role');
       await this.assignWithin(tx, actor, userId, changed([{ roleId, ...input }], held), () => '/path/roleId');
     });
   }
@@ -80,10 +103,21 @@ export class UserRolesService {
    * @throws InvalidInputError for a role that does not exist here
    * @throws ForbiddenError for a role that gives more than the actor holds
    */
-  async assignWithin(tx: TenantTx, actor: Actor, userId: string, assignments: readonly RoleAssignmentDto[], pointerOf: PointerOf): Promise<void> {
+  async assignWithin(
+    tx: TenantTx,
+    actor: Actor,
+    userId: string,
+    assignments: readonly RoleAssignmentDto[],
+    pointerOf: PointerOf,
+  ): Promise<void> {
     if (assignments.length === 0) return;
-    const found = await this.roles.findMany(tx, assignments.map(({ roleId }) => roleId));
-    const rows = assignments.map(({ roleId }) => found.find((row) => row.id === roleId && actor.ability.can('read', rowOf('Role', row))));
+    const found = await this.roles.findMany(
+      tx,
+      assignments.map(({ roleId }) => roleId),
+    );
+    const rows = assignments.map(({ roleId }) =>
+      found.find((row) => row.id === roleId && actor.ability.can('read', rowOf('Role', row))),
+    );
     const now = this.clock.now();
     const errors = assignments.flatMap((assignment, index) => faultOf(assignment, rows[index], pointerOf(index), now));
     if (errors.length > 0) throw new InvalidInputError(errors);
@@ -96,13 +130,22 @@ export class UserRolesService {
     }
   }
 
-  private async unassignWithin(tx: TenantTx, actor: Actor, userId: string, held: readonly HeldRoleRow[]): Promise<void> {
+  private async unassignWithin(
+    tx: TenantTx,
+    actor: Actor,
+    userId: string,
+    held: readonly HeldRoleRow[],
+  ): Promise<void> {
     for (const { role } of held) {
       authorize(actor, 'assign', 'Role', role);
       assertMayGrant(actor, permissionsOfRow(role), '/path/userId');
       await this.record(tx, actor, 'role.unassigned', userId, { roleId: role.id, role: role.name });
     }
-    await this.userRoles.unassign(tx, userId, held.map(({ role }) => role.id));
+    await this.userRoles.unassign(
+      tx,
+      userId,
+      held.map(({ role }) => role.id),
+    );
   }
 
   /** One change to a user's roles: in turn with others that touch owners, under the version that the caller saw. */
@@ -134,7 +177,13 @@ export class UserRolesService {
     return row;
   }
 
-  private record(tx: TenantTx, actor: Actor, action: 'role.assigned' | 'role.unassigned', userId: string, role: object): Promise<void> {
+  private record(
+    tx: TenantTx,
+    actor: Actor,
+    action: 'role.assigned' | 'role.unassigned',
+    userId: string,
+    role: object,
+  ): Promise<void> {
     const values = action === 'role.assigned' ? { after: role } : { before: role };
     return this.audit.record(tx, actor, { action, target: { type: 'User', id: userId }, ...values });
   }
@@ -142,17 +191,29 @@ export class UserRolesService {
 
 /** The assignments that differ from what is held. */
 function changed(wanted: readonly RoleAssignmentDto[], held: readonly HeldRoleRow[]): RoleAssignmentDto[] {
-  const endOf = (expiresAt: string | Date | null | undefined): number | null => (expiresAt ? new Date(expiresAt).getTime() : null);
+  const endOf = (expiresAt: string | Date | null | undefined): number | null =>
+    expiresAt ? new Date(expiresAt).getTime() : null;
   return wanted.filter(({ roleId, expiresAt }) => {
     const now = held.find(({ role }) => role.id === roleId);
     return !now || endOf(now.expiresAt) !== endOf(expiresAt);
   });
 }
 
-function faultOf({ expiresAt }: RoleAssignmentDto, role: RoleRow | undefined, pointer: string, now: Date): FieldError[] {
+function faultOf(
+  { expiresAt }: RoleAssignmentDto,
+  role: RoleRow | undefined,
+  pointer: string,
+  now: Date,
+): FieldError[] {
   if (!role) return [{ pointer, code: 'unknown_role', message: 'There is no such role in this tenant.' }];
   if (expiresAt && new Date(expiresAt) <= now) {
-    return [{ pointer: pointer.replace(/(roleId)$/, 'expiresAt'), code: 'in_the_past', message: 'expiresAt must lie in the future.' }];
+    return [
+      {
+        pointer: pointer.replace(/(roleId)$/, 'expiresAt'),
+        code: 'in_the_past',
+        message: 'expiresAt must lie in the future.',
+      },
+    ];
   }
   return [];
 }

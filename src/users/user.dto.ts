@@ -85,7 +85,11 @@ export class ListUsersQuery extends PageQuery {
 
 /** Without what the caller may not read, and with `?fields` only what was asked for. */
 export class UserDto {
-  @ApiProperty({ format: 'uuid', description: "The person's id in this tenant.", example: '0199f2c0-7d3a-7cc1-8a44-0d8a2b7c9e21' })
+  @ApiProperty({
+    format: 'uuid',
+    description: "The person's id in this tenant.",
+    example: '0199f2c0-7d3a-7cc1-8a44-0d8a2b7c9e21',
+  })
   id: string;
 
   @ApiPropertyOptional({ format: 'email', example: 'ada@example.com' })

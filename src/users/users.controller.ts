@@ -54,7 +54,11 @@ export class UsersController {
   @Can('remove', 'User')
   @HttpCode(204)
   @ApiNoContentResponse()
-  remove(@CurrentActor() actor: Actor, @IdParam('userId') id: string, @IfMatch() version: number | undefined): Promise<void> {
+  remove(
+    @CurrentActor() actor: Actor,
+    @IdParam('userId') id: string,
+    @IfMatch() version: number | undefined,
+  ): Promise<void> {
     return this.users.remove(actor, id, version);
   }
 }

@@ -33,12 +33,17 @@ export class UsersRepository {
    * @param passwordHash for a new account only
    * @throws ConflictError when a password was given and the person has an account
    */
-  async ensureAccount(tx: TenantTx, person: { email: string; name: string; passwordHash?: string | undefined; pointer: string }): Promise<string> {
+  async ensureAccount(
+    tx: TenantTx,
+    person: { email: string; name: string; passwordHash?: string | undefined; pointer: string },
+  ): Promise<string> {
     const [account] = await tx.$queryRaw<{ user_id: string; created: boolean }[]>`
       SELECT user_id, created FROM identity.ensure_user(${newId()}::uuid, ${person.email}, ${person.name}, ${person.passwordHash ?? null})`;
     if (person.passwordHash && !account!.created) {
       const message = 'This person has an account already and keeps its password. Leave the password out.';
-      throw new ConflictError('account_exists', message, [{ pointer: person.pointer, code: 'account_exists', message }]);
+      throw new ConflictError('account_exists', message, [
+        { pointer: person.pointer, code: 'account_exists', message },
+      ]);
     }
     return account!.user_id;
   }
@@ -57,11 +62,16 @@ export class UsersRepository {
         select: userColumns,
       });
     } catch (error) {
-      throw asConflict(error, { user_id: EXISTS, email: EXISTS });
+      throw asConflict(error, { memberships_tenant_id_user_id_key: EXISTS, memberships_tenant_id_email_key: EXISTS });
     }
   }
 
-  find(tx: TenantTx, id: string, accessible: object, include?: { roles: boolean; now: Date }): Promise<PartialUserRow | null> {
+  find(
+    tx: TenantTx,
+    id: string,
+    accessible: object,
+    include?: { roles: boolean; now: Date },
+  ): Promise<PartialUserRow | null> {
     return tx.membership.findFirst({
       where: { tenantId: tx.tenantId, id, AND: [accessible] },
       select: { ...userColumns, ...(include?.roles && { roles: heldRoles(tx.tenantId, include.now) }) },
@@ -93,7 +103,13 @@ export class UsersRepository {
    * @throws NotFoundError when the user has gone
    * @throws PreconditionFailedError when its version is not `version` any more
    */
-  async update(tx: TenantTx, id: string, version: number, change: { name?: string | undefined; status?: string | undefined }, now: Date): Promise<UserRow> {
+  async update(
+    tx: TenantTx,
+    id: string,
+    version: number,
+    change: { name?: string | undefined; status?: string | undefined },
+    now: Date,
+  ): Promise<UserRow> {
     const { tenantId } = tx;
     const { count } = await tx.membership.updateMany({
       where: { tenantId, id, version },

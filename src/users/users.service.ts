@@ -13,7 +13,14 @@ import { PasswordsService } from '../credentials/passwords.service';
 import { TenantDb, type TenantTx } from '../database/tenant-db';
 import { permissionsOfRow } from '../roles/to-role-dto';
 import { toAssignedRoleDtos, toUserDto } from './to-user-dto';
-import { type CreateUserDto, type ListUsersQuery, type ReadUserQuery, type UpdateUserDto, USER_SORTS, type UserDto } from './user.dto';
+import {
+  type CreateUserDto,
+  type ListUsersQuery,
+  type ReadUserQuery,
+  type UpdateUserDto,
+  USER_SORTS,
+  type UserDto,
+} from './user.dto';
 import { UserRolesRepository } from './user-roles.repository';
 import { UserRolesService } from './user-roles.service';
 import { type PartialUserRow, type UserRow, UsersRepository } from './users.repository';
@@ -33,7 +40,9 @@ export class UsersService {
   async list(actor: Actor, query: ListUsersQuery): Promise<Page<UserDto>> {
     const order = orderOf(USER_SORTS, query.sort);
     const accessible = accessibleWhere(actor.ability, 'read', 'User', [order.field, ...fieldsUsedBy(query)]);
-    const rows = await this.db.run(actor.tenantId, (tx) => this.users.list(tx, query, order, accessible, this.clock.now()));
+    const rows = await this.db.run(actor.tenantId, (tx) =>
+      this.users.list(tx, query, order, accessible, this.clock.now()),
+    );
     return toPage(rows, query.limit, order, (row) => this.view(actor, row, query));
   }
 
@@ -56,7 +65,11 @@ export class UsersService {
       const accountId = await this.users.ensureAccount(tx, { ...input, passwordHash, pointer: '/password' });
       const row = await this.users.create(tx, { accountId, email: input.email, name: input.name });
       authorize(actor, 'invite', 'User', row);
-      await this.audit.record(tx, actor, { action: 'user.added', target: { type: 'User', id: row.id }, after: toUserDto(row) });
+      await this.audit.record(tx, actor, {
+        action: 'user.added',
+        target: { type: 'User', id: row.id },
+        after: toUserDto(row),
+      });
       const roles = (input.roleIds ?? []).map((roleId) => ({ roleId, expiresAt: null }));
       await this.assignments.assignWithin(tx, actor, row.id, roles, (index) => `/roleIds/${index}`);
       return visible(actor, 'User', row, toUserDto(row));
@@ -95,7 +108,11 @@ export class UsersService {
       await this.assertNotAbove(tx, actor, id);
       await this.users.delete(tx, id);
       await this.userRoles.assertOwnerRemains(tx);
-      await this.audit.record(tx, actor, { action: 'user.removed', target: { type: 'User', id }, before: toUserDto(before) });
+      await this.audit.record(tx, actor, {
+        action: 'user.removed',
+        target: { type: 'User', id },
+        before: toUserDto(before),
+      });
     });
   }
 
@@ -104,7 +121,9 @@ export class UsersService {
     if (!actor.isPlatformAdministrator) {
       // Whoever could set it could learn, by signing in, whether the account is new.
       const message = 'Only platform administrators set first passwords.';
-      throw new ForbiddenError('field_not_permitted', message, [{ pointer: '/password', code: 'field_not_permitted', message }]);
+      throw new ForbiddenError('field_not_permitted', message, [
+        { pointer: '/password', code: 'field_not_permitted', message },
+      ]);
     }
     this.passwords.assertAcceptable(password, [email, name], '/password');
     return this.passwords.hash(password);
@@ -121,7 +140,11 @@ export class UsersService {
   private async assertNotAbove(tx: TenantTx, actor: Actor, id: string): Promise<void> {
     if (id === actor.userId) return;
     const held = await this.userRoles.list(tx, id, this.clock.now());
-    assertMayGrant(actor, held.flatMap(({ role }) => permissionsOfRow(role)), '/path/userId');
+    assertMayGrant(
+      actor,
+      held.flatMap(({ role }) => permissionsOfRow(role)),
+      '/path/userId',
+    );
   }
 
   private view(actor: Actor, row: PartialUserRow, query: Pick<ReadUserQuery, 'fields' | 'include'>): UserDto {
@@ -132,11 +155,15 @@ export class UsersService {
 
 /** By what a caller can't read, he can't filter. */
 function fieldsUsedBy({ status, email, roleId, q }: ListUsersQuery): string[] {
-  return [...(status ? ['status'] : []), ...(email ? ['email'] : []), ...(roleId ? ['roles'] : []), ...(q ? ['name', 'email'] : [])];
+  return [
+    ...(status ? ['status'] : []),
+    ...(email ? ['email'] : []),
+    ...(roleId ? ['roles'] : []),
+    ...(q ? ['name', 'email'] : []),
+  ];
 }
 
 function changeOf(before: UserRow, after: UserRow): AuditAction {
   if (before.status === after.status) return 'user.updated';
   return after.status === 'suspended' ? 'user.suspended' : 'user.resumed';
 }
-
