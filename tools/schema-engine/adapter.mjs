@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { PrismaPg } from '@prisma/adapter-pg';
-import { ColumnTypeEnum } from '@prisma/driver-adapter-utils';
+import { ColumnTypeEnum, DriverAdapterError } from '@prisma/driver-adapter-utils';
 import { createDatabase, dropDatabase, readUrl } from './connection.mjs';
 
 const OID_CHAR = 18;
@@ -51,10 +51,22 @@ function prepare(adapter) {
     try {
       await adapter.underlyingDriver().query(script);
     } catch (error) {
-      adapter.onError(error);
+      throw asScriptError(error, script) ?? adapter.onError(error);
     }
   };
   return adapter;
+}
+
+/**
+ * PostgreSQL's own words, and the line. Under most codes adapter-pg or the engine would have words of its own ("column
+ * not found"), so the code goes into the words and the engine sees one that it does not know.
+ */
+function asScriptError(error, script) {
+  const { severity, code, detail, hint, position } = error;
+  if (severity === undefined) return undefined; // not the server's
+  const line = position === undefined ? '' : `line ${script.slice(0, Number(position)).split('\n').length}, `;
+  const message = `${error.message} (${line}SQLSTATE ${code})`;
+  return new DriverAdapterError({ kind: 'postgres', severity, code: 'XX000', message, detail, hint });
 }
 
 /** adapter-pg refuses the catalogue's type "char", which the engine reads (confdeltype, prokind, …). */

@@ -20,3 +20,19 @@ export function connectionProblem(error, { host, port, user, database }) {
   }
   return undefined;
 }
+
+const FAILED_SCRIPT =
+  /^external connector error\nError querying the database: (.*?)\n +0: .*?migration_name="([^"]+)"/s;
+
+/** The native engine's words for a migration that fails; undefined for any other error of the wasm one. */
+export function migrationProblem(message) {
+  const [, reason, name] = FAILED_SCRIPT.exec(message) ?? [];
+  if (!name) return undefined;
+  return {
+    code: 'P3018',
+    message:
+      'A migration failed to apply. New migrations cannot be applied before the error is recovered from. ' +
+      'Read more about how to resolve migration issues in a production database: https://pris.ly/d/migrate-resolve\n\n' +
+      `Migration name: ${name}\n\nDatabase error:\n${reason}`,
+  };
+}

@@ -3,7 +3,7 @@ import { bindMigrationAwareSqlAdapterFactory, DriverAdapterError } from '@prisma
 import { MigrationAdapterFactory } from './adapter.mjs';
 import { createDatabase, readUrl } from './connection.mjs';
 import { loadEngine } from './engine.mjs';
-import { connectionProblem } from './errors.mjs';
+import { connectionProblem, migrationProblem } from './errors.mjs';
 
 /** The code of the native engine's "see the data field". */
 const RPC_ERROR = 4466;
@@ -58,7 +58,7 @@ export function serveRpc({ datamodels, datasource }) {
 function describe(thrown, factory, config) {
   // An error of the adapter reaches the engine, and comes back from it, as a number.
   const error = (thrown.id === undefined ? undefined : factory.errorRegistry.consumeError(thrown.id)?.error) ?? thrown;
-  const problem = connectionProblem(error, config);
+  const problem = connectionProblem(error, config) ?? migrationProblem(error.message);
   if (problem) return { is_panic: false, message: problem.message, error_code: problem.code };
   const message =
     error instanceof DriverAdapterError ? `${error.message}\n${JSON.stringify(error.cause)}` : error.message;
