@@ -2,7 +2,6 @@ import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } f
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { StartupError } from '../common/errors';
-import type { Env } from './env';
 
 const KEY_BYTES = 32;
 const NONCE_BYTES = 12;
@@ -48,7 +47,7 @@ export class SecretBox {
  * The box of SECRET_KEY; outside production, where it is unset, of a key made once in `DATA_DIR/secret.key`.
  * @throws StartupError when the key is not 32 bytes long
  */
-export function openSecretBox(env: Pick<Env, 'SECRET_KEY' | 'DATA_DIR'>): SecretBox {
+export function openSecretBox(env: { DATA_DIR: string; SECRET_KEY?: string | undefined }): SecretBox {
   const key = Buffer.from(env.SECRET_KEY ?? readOrMakeKey(path.join(env.DATA_DIR, 'secret.key')), 'base64');
   if (key.length !== KEY_BYTES) {
     throw new StartupError('SECRET_KEY must be 32 bytes in base64. Make one with: openssl rand -base64 32');
