@@ -1,6 +1,7 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { BootstrapAdministrator } from './auth/bootstrap-administrator';
 import { StartupError } from './common/errors';
+import { loadDotEnv } from './config/dot-env';
 import { readEnv } from './config/env';
 import { createApp } from './create-app';
 import { openDatabase } from './database/open-database';
@@ -11,6 +12,7 @@ import { welcome } from './welcome';
 const STOP_TIMEOUT_MS = 25_000;
 
 async function main(): Promise<void> {
+  loadDotEnv();
   const env = readEnv();
   const database = await openDatabase(env);
   let app: NestFastifyApplication | undefined;

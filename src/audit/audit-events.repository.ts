@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { Prisma } from '@prisma/client';
+import { Prisma } from '@prisma/client';
 import { afterCursor, type Order, orderBy, rowsFor } from '../common/keyset';
 import { PLATFORM_TENANT_ID } from '../common/id';
 import type { PlatformTx } from '../database/platform-db';
@@ -8,8 +8,19 @@ import type { ListAuditEventsQuery } from './audit-event.dto';
 
 export type AuditEventRow = Prisma.AuditEventGetPayload<object>;
 
+/** An event to write; `before` and `after` become JSON. */
+export type NewAuditEvent = Omit<AuditEventRow, 'before' | 'after'> & {
+  before: object | undefined;
+  after: object | undefined;
+};
+
 @Injectable()
 export class AuditEventsRepository {
+  async insert(tx: Pick<TenantTx, 'auditEvent'>, event: NewAuditEvent): Promise<void> {
+    const data = { ...event, before: jsonOf(event.before), after: jsonOf(event.after) };
+    await tx.auditEvent.create({ data, select: { id: true } });
+  }
+
   list(tx: TenantTx, query: ListAuditEventsQuery, order: Order, accessible: object): Promise<AuditEventRow[]> {
     return this.findMany(tx, tx.tenantId, query, order, accessible);
   }
@@ -39,4 +50,8 @@ export class AuditEventsRepository {
       take: rowsFor(limit),
     });
   }
+}
+
+function jsonOf(value: object | undefined): Prisma.InputJsonValue | typeof Prisma.DbNull {
+  return value ? (JSON.parse(JSON.stringify(value)) as Prisma.InputJsonValue) : Prisma.DbNull;
 }

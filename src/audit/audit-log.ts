@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
-import { Prisma } from '@prisma/client';
 import type { Actor, Caller, Origin } from '../access/actor';
 import { Clock } from '../common/clock';
 import { newId, PLATFORM_TENANT_ID } from '../common/id';
 import type { PlatformTx } from '../database/platform-db';
 import type { TenantTx } from '../database/tenant-db';
 import type { AuditAction } from './audit-actions';
+import { AuditEventsRepository, type NewAuditEvent } from './audit-events.repository';
 
 /** What happened. `before` and `after` are whitelisted values, as the API shows them: never a row, never a secret. */
 export interface AuditEntry {
@@ -26,19 +26,22 @@ export interface Unidentified {
 /** Writes the audit trail, in the transaction of the change that it tells of. */
 @Injectable()
 export class AuditLog {
-  constructor(private readonly clock: Clock) {}
+  constructor(
+    private readonly events: AuditEventsRepository,
+    private readonly clock: Clock,
+  ) {}
 
   /** Records what happened in the tenant of `tx`. */
   async record(tx: TenantTx, who: Actor | Caller | Unidentified, entry: AuditEntry): Promise<void> {
-    await tx.auditEvent.create({ data: this.rowOf(tx.tenantId, who, entry), select: { id: true } });
+    await this.events.insert(tx, this.rowOf(tx.tenantId, who, entry));
   }
 
   /** Records what happened above tenants: sign-ins, sessions, accounts. */
   async recordForPlatform(tx: PlatformTx, who: Caller | Unidentified, entry: AuditEntry): Promise<void> {
-    await tx.auditEvent.create({ data: this.rowOf(PLATFORM_TENANT_ID, who, entry), select: { id: true } });
+    await this.events.insert(tx, this.rowOf(PLATFORM_TENANT_ID, who, entry));
   }
 
-  private rowOf(tenantId: string, who: Actor | Caller | Unidentified, entry: AuditEntry) {
+  private rowOf(tenantId: string, who: Actor | Caller | Unidentified, entry: AuditEntry): NewAuditEvent {
     return {
       tenantId,
       id: newId(),
@@ -50,8 +53,8 @@ export class AuditLog {
       actorUserId: 'userId' in who ? who.userId : null,
       targetType: entry.target?.type ?? null,
       targetId: entry.target?.id ?? null,
-      before: jsonOf(entry.before),
-      after: jsonOf(entry.after),
+      before: entry.before,
+      after: entry.after,
       address: who.origin?.address ?? null,
       userAgent: who.origin?.userAgent ?? null,
       requestId: who.origin?.requestId ?? null,
@@ -63,8 +66,4 @@ export class AuditLog {
 function actorTypeOf(who: Actor | Caller | Unidentified): string {
   if ('type' in who) return who.type;
   return who.isPlatformAdministrator && !('userId' in who && who.userId) ? 'platform' : 'user';
-}
-
-function jsonOf(value: object | undefined): Prisma.InputJsonValue | typeof Prisma.DbNull {
-  return value ? (JSON.parse(JSON.stringify(value)) as Prisma.InputJsonValue) : Prisma.DbNull;
 }

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { StartupError } from '../common/errors';
-import { type BootstrapEnv, loadDotEnv, readBootstrapEnv, URL_VARIABLES } from '../config/bootstrap-env';
+import { type BootstrapEnv, readBootstrapEnv, URL_VARIABLES } from '../config/bootstrap-env';
+import { loadDotEnv } from '../config/dot-env';
 import { LOGIN_PURPOSES, type LoginPurpose, LOGINS, type LoginUrls } from '../database/login-definitions';
 import { bootstrapDatabase, type BootstrapResult } from '../database/logins';
 

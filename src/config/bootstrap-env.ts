@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { StartupError } from '../common/errors';
 
 /** What `npm run db:bootstrap` is told. */
@@ -22,11 +21,6 @@ export const URL_VARIABLES = {
 const DEFAULT_DATABASE = 'tenantry';
 /** Names that stand in a URL as they are. 63: PostgreSQL's NAMEDATALEN less one. */
 const DATABASE_NAME = /^[A-Za-z_][A-Za-z0-9_-]{0,62}$/;
-
-/** Reads `.env` in the working directory, when there is one; what the environment has already stays. */
-export function loadDotEnv(): void {
-  if (existsSync('.env')) process.loadEnvFile('.env');
-}
 
 /** @throws StartupError naming each wrong variable, never its value */
 export function readBootstrapEnv(source: NodeJS.ProcessEnv = process.env): BootstrapEnv {
