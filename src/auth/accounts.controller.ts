@@ -1,10 +1,11 @@
 import { Body, Controller, Get, Patch, Query } from '@nestjs/common';
-import { ApiConsumes, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { ApiConsumes, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Caller } from '../access/actor';
 import { Can } from '../access/can.decorator';
 import { CurrentCaller } from '../access/current-actor.decorator';
 import type { Page } from '../common/page.dto';
 import { ApiPage } from '../http/api-page.decorator';
+import { ApiProblem } from '../http/api-problem.decorator';
 import { IdParam } from '../http/id-param.decorator';
 import { IfMatch } from '../http/if-match.decorator';
 import { AccountDto, ListAccountsQuery, UpdateAccountDto } from './account.dto';
@@ -16,6 +17,7 @@ export class AccountsController {
   constructor(private readonly accounts: AccountsService) {}
 
   @Get()
+  @ApiOperation({ operationId: 'listAccounts', summary: 'List the accounts of all people' })
   @Can('read-accounts', 'Platform')
   @ApiPage(AccountDto)
   list(@Query() query: ListAccountsQuery): Promise<Page<AccountDto>> {
@@ -23,6 +25,7 @@ export class AccountsController {
   }
 
   @Get(':accountId')
+  @ApiOperation({ operationId: 'readAccount', summary: 'Read an account' })
   @Can('read-accounts', 'Platform')
   @ApiOkResponse({ type: AccountDto })
   read(@IdParam('accountId') id: string): Promise<AccountDto> {
@@ -30,9 +33,14 @@ export class AccountsController {
   }
 
   @Patch(':accountId')
+  @ApiOperation({
+    operationId: 'updateAccount',
+    summary: 'Rename, disable or enable an account, or give it a new password',
+  })
   @Can('update-accounts', 'Platform')
   @ApiConsumes('application/json', 'application/merge-patch+json')
   @ApiOkResponse({ type: AccountDto })
+  @ApiProblem('last_administrator', 'own_password')
   update(
     @CurrentCaller() caller: Caller,
     @IdParam('accountId') id: string,

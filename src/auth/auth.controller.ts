@@ -1,5 +1,5 @@
 import { Body, Controller, Get, HttpCode, Post, Put, UseGuards } from '@nestjs/common';
-import { ApiBody, ApiNoContentResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Caller, Origin } from '../access/actor';
 import { Can, Public } from '../access/can.decorator';
 import { CurrentCaller } from '../access/current-actor.decorator';
@@ -21,28 +21,29 @@ export class AuthController {
   ) {}
 
   @Post('login')
+  @ApiOperation({ operationId: 'login', summary: 'Sign in with e-mail address and password' })
   @Public()
   @UseGuards(LoginGuard)
   @HttpCode(200)
   @ApiBody({ type: LoginDto })
   @ApiOkResponse({ type: TokensDto })
-  @ApiProblem(401, '`invalid_credentials`: the same answer to a wrong password and to an unknown e-mail address.')
-  @ApiProblem(403, '`account_disabled`.')
-  @ApiProblem(429, '`too_many_attempts`: after `Retry-After`.')
+  @ApiProblem('invalid_credentials', 'account_disabled', 'too_many_attempts')
   login(@CurrentVerifiedPerson() person: VerifiedPerson, @RequestOrigin() origin: Origin): Promise<TokensDto> {
     return this.auth.signIn(person, origin);
   }
 
   @Post('refresh')
+  @ApiOperation({ operationId: 'refreshTokens', summary: 'Exchange a refresh token for new tokens' })
   @Public()
   @HttpCode(200)
   @ApiOkResponse({ type: TokensDto })
-  @ApiProblem(401, '`invalid_refresh_token`, `session_ended`, or `refresh_token_reused`, which ends the session.')
+  @ApiProblem('invalid_refresh_token', 'session_ended', 'refresh_token_reused')
   refresh(@Body() input: RefreshDto, @RequestOrigin() origin: Origin): Promise<TokensDto> {
     return this.auth.refresh(input.refreshToken, origin);
   }
 
   @Post('logout')
+  @ApiOperation({ operationId: 'logout', summary: 'Sign out: end the session that asks' })
   @Can('delete', 'Session')
   @HttpCode(204)
   @ApiNoContentResponse({ description: 'The session has ended; both its tokens are dead.' })
@@ -51,6 +52,7 @@ export class AuthController {
   }
 
   @Get('me')
+  @ApiOperation({ operationId: 'readOwnAccount', summary: 'Read who one is and which tenants one is in' })
   @Can('read', 'Account')
   @ApiOkResponse({ type: MeDto })
   me(@CurrentCaller() caller: Caller): Promise<MeDto> {
@@ -58,10 +60,11 @@ export class AuthController {
   }
 
   @Put('password')
+  @ApiOperation({ operationId: 'changeOwnPassword', summary: 'Change the own password' })
   @Can('update', 'Account')
   @HttpCode(204)
   @ApiNoContentResponse({ description: 'Changed; all other sessions have ended.' })
-  @ApiProblem(429, '`too_many_attempts`: the current password was wrong too often.')
+  @ApiProblem('password_changed', 'wrong_password', 'too_many_attempts')
   changePassword(@CurrentCaller() caller: Caller, @Body() input: ChangePasswordDto): Promise<void> {
     return this.ownPassword.change(caller, input);
   }

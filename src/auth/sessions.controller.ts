@@ -1,5 +1,5 @@
 import { Controller, Delete, Get, HttpCode, Query } from '@nestjs/common';
-import { ApiNoContentResponse, ApiTags } from '@nestjs/swagger';
+import { ApiNoContentResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Caller } from '../access/actor';
 import { Can } from '../access/can.decorator';
 import { CurrentCaller } from '../access/current-actor.decorator';
@@ -15,6 +15,7 @@ export class SessionsController {
   constructor(private readonly sessions: SessionsService) {}
 
   @Get()
+  @ApiOperation({ operationId: 'listOwnSessions', summary: 'List the own sessions' })
   @Can('read', 'Session')
   @ApiPage(SessionDto)
   list(@CurrentCaller() caller: Caller, @Query() query: ListSessionsQuery): Promise<Page<SessionDto>> {
@@ -22,6 +23,7 @@ export class SessionsController {
   }
 
   @Delete(':sessionId')
+  @ApiOperation({ operationId: 'endOwnSession', summary: 'End one of the own sessions' })
   @Can('delete', 'Session')
   @HttpCode(204)
   @ApiNoContentResponse({ description: 'The session has ended.' })

@@ -1,5 +1,5 @@
 import { Controller, Get, Header } from '@nestjs/common';
-import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Public } from '../access/can.decorator';
 import { JwksDto } from './signing-key.dto';
 import { SigningKeysService } from './signing-keys.service';
@@ -11,6 +11,7 @@ export class SigningKeysController {
 
   /** Cacheable for less time than a new key goes unused nowhere: who meets an unknown `kid` fetches again (RFC 7517). */
   @Get()
+  @ApiOperation({ operationId: 'listSigningKeys', summary: 'List the public keys that verify access tokens' })
   @Public()
   @Header('Cache-Control', 'public, max-age=300')
   @ApiOkResponse({ type: JwksDto })

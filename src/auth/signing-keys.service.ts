@@ -14,6 +14,8 @@ const PURPOSE = 'signing-key';
 const MAX_AGE_MS = 60_000;
 /** A token with an unknown `kid` makes them be read again, at most this often: strangers can send as many as they like. */
 const MIN_AGE_MS = 5_000;
+/** A new key signs only when every instance, and whoever caches the published keys (for 300 s), must have seen it. */
+const SETTLING_MS = 360_000;
 /** Keys are replaced after 90 days. */
 const ROTATION_MS = 90 * 24 * 3_600_000;
 
@@ -79,7 +81,7 @@ export class SigningKeysService implements OnModuleInit {
   private async load(): Promise<void> {
     const rows = await this.db.run((tx) => this.keys.list(tx, this.oldestUseful()));
     const usable = rows.some((row) => row.retiredAt === null) ? rows : await this.makeFirst();
-    const signing = usable.find((row) => row.retiredAt === null)!;
+    const signing = this.newestSettled(usable);
     this.loaded = {
       at: this.clock.now().getTime(),
       signing: { kid: signing.kid, privateKey: this.open(signing) },
@@ -105,9 +107,18 @@ export class SigningKeysService implements OnModuleInit {
     await this.keys.create(tx, jwk, sealedKey, this.clock.now());
   }
 
-  /** Another instance may sign with a retired key until it reads the keys again; that token then lives its time. */
+  /** Of keys in the order of their age, newest first. The first key of all need not settle. */
+  private newestSettled(rows: SigningKeyRow[]): SigningKeyRow {
+    const settledSince = this.clock.now().getTime() - SETTLING_MS;
+    const row = rows.find(({ createdAt }) => createdAt.getTime() <= settledSince) ?? rows.at(-1);
+    if (!row) throw new Error('There is no signing key.');
+    return row;
+  }
+
+  /** A retired key signs until its successor has settled and every instance has read that; the last token then lives its time. */
   private oldestUseful(): Date {
-    return new Date(this.clock.now().getTime() - this.env.ACCESS_TOKEN_TTL_SECONDS * 1000 - 2 * MAX_AGE_MS);
+    const usefulMs = SETTLING_MS + MAX_AGE_MS + this.env.ACCESS_TOKEN_TTL_SECONDS * 1000;
+    return new Date(this.clock.now().getTime() - usefulMs);
   }
 
   private open(row: SigningKeyRow): KeyObject {
