@@ -40,7 +40,7 @@ export class AccountsController {
   @Can('update-accounts', 'Platform')
   @ApiConsumes('application/json', 'application/merge-patch+json')
   @ApiOkResponse({ type: AccountDto })
-  @ApiProblem('last_administrator', 'own_password')
+  @ApiProblem('last_administrator', 'weak_password', 'own_password')
   update(
     @CurrentCaller() caller: Caller,
     @IdParam('accountId') id: string,

@@ -64,7 +64,7 @@ export class AuthController {
   @Can('update', 'Account')
   @HttpCode(204)
   @ApiNoContentResponse({ description: 'Changed; all other sessions have ended.' })
-  @ApiProblem('password_changed', 'wrong_password', 'too_many_attempts')
+  @ApiProblem('password_changed', 'weak_password', 'wrong_password', 'too_many_attempts')
   changePassword(@CurrentCaller() caller: Caller, @Body() input: ChangePasswordDto): Promise<void> {
     return this.ownPassword.change(caller, input);
   }

@@ -49,11 +49,12 @@ export class PasswordsService implements OnModuleInit {
 
   /**
    * @param personal what everybody knows of its owner: e-mail address, name, names of tenants
-   * @throws InvalidInputError `password_too_short`, `password_too_long` or `weak_password`, at `pointer`
+   * @throws InvalidInputError `weak_password`, or `invalid_input` for its length, at `pointer`
    */
   assertAcceptable(password: string, personal: readonly string[], pointer: string): void {
     const fault = findPasswordFault(password, personal, pointer);
-    if (fault) throw new InvalidInputError([fault], fault.code);
+    if (fault?.code === 'weak_password') throw new InvalidInputError([fault], 'weak_password');
+    if (fault) throw new InvalidInputError([fault]);
   }
 
   private async enqueue<Result>(work: () => Promise<Result>): Promise<Result> {

@@ -3,6 +3,7 @@ import { AccessModule } from '../../src/access/access.module';
 import { AuditModule } from '../../src/audit/audit.module';
 import { AuthCleanup } from '../../src/auth/auth-cleanup';
 import { AuthModule } from '../../src/auth/auth.module';
+import { AuthService } from '../../src/auth/auth.service';
 import { BootstrapAdministrator } from '../../src/auth/bootstrap-administrator';
 import { SignInService } from '../../src/auth/sign-in.service';
 import { newId } from '../../src/common/id';
@@ -138,6 +139,26 @@ describe('BootstrapAdministrator', () => {
     });
     expect((refusal as Error).message).not.toContain('password password');
     expect(await administrators()).toEqual([]);
+  });
+});
+
+describe('a sign-in during which the account changes', () => {
+  it.each([
+    [
+      'its password was changed',
+      "UPDATE identity.credentials SET password_hash = '$argon2id$other' WHERE user_id = $1",
+    ],
+    ['its password was taken away', 'DELETE FROM identity.credentials WHERE user_id = $1'],
+    ['it was disabled', "UPDATE identity.users SET status = 'disabled' WHERE id = $1"],
+  ])('starts no session when %s after the password was verified', async (_, change) => {
+    const id = await addAccount('ada@example.com', { password: PASSWORD });
+    const instance = await start();
+    const person = await instance.get(SignInService).verify('ada@example.com', PASSWORD, ORIGIN);
+    await database.query('admin', change, [id]);
+    await expect(instance.get(AuthService).signIn(person, ORIGIN)).rejects.toMatchObject({
+      code: 'invalid_credentials',
+    });
+    expect(await database.query('admin', 'SELECT id FROM identity.sessions')).toEqual([]);
   });
 });
 
