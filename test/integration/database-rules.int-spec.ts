@@ -128,10 +128,7 @@ describe('the app login', () => {
   });
 
   it.each(
-    Object.values(LOGINS)
-      .map(({ name }) => name)
-      .filter((name) => name !== LOGINS.app.name)
-      .concat('postgres'),
+    [...Object.values(LOGINS).map(({ name }) => name), 'postgres'].filter((name) => name !== LOGINS.app.name),
   )('cannot become %s', async (role) => {
     await refused('app', `SET ROLE ${role}`);
     await refused('app', `SET SESSION AUTHORIZATION ${role}`);

@@ -38,10 +38,16 @@ export async function removeTree(root: string): Promise<void> {
  * Runs a Node tool of the checkout to its end.
  * @param script its path below the checkout
  * @param cwd where it runs, a planted tree or ROOT
+ * @param variables what its environment has beside ours
  */
-export function runTool(script: string, args: string[], cwd: string): Promise<ToolRun> {
+export function runTool(
+  script: string,
+  args: string[],
+  cwd: string,
+  variables: Record<string, string> = {},
+): Promise<ToolRun> {
   return new Promise((resolve, reject) => {
-    const options = { cwd, maxBuffer: 64 * 1024 * 1024 };
+    const options = { cwd, env: { ...process.env, ...variables }, maxBuffer: 64 * 1024 * 1024 };
     execFile(process.execPath, [path.join(ROOT, script), ...args], options, (error, stdout, stderr) => {
       if (error && typeof error.code !== 'number')
         reject(new Error(`${script} did not run to its end`, { cause: error }));
