@@ -34,14 +34,16 @@ export class AuditActorDto {
   type: string;
 
   @ApiProperty({
-    type: ['string', 'null'] as never,
+    type: 'string',
+    nullable: true,
     format: 'uuid',
     description: 'The user of this tenant, if it was one.',
   })
   userId: string | null;
 
   @ApiPropertyOptional({
-    type: ['string', 'null'] as never,
+    type: 'string',
+    nullable: true,
     format: 'uuid',
     description: "The person's account; in the platform's own trail only.",
   })
@@ -73,29 +75,31 @@ export class AuditEventDto {
   @ApiPropertyOptional({ type: AuditActorDto })
   actor?: AuditActorDto;
 
-  @ApiPropertyOptional({ oneOf: [{ $ref: '#/components/schemas/AuditTargetDto' }, { type: 'null' as never }] })
+  @ApiPropertyOptional({ type: AuditTargetDto, nullable: true })
   target?: AuditTargetDto | null;
 
   @ApiPropertyOptional({
-    type: ['object', 'null'] as never,
+    type: 'object',
+    nullable: true,
     additionalProperties: true,
     description: 'The values before.',
   })
   before?: object | null;
 
   @ApiPropertyOptional({
-    type: ['object', 'null'] as never,
+    type: 'object',
+    nullable: true,
     additionalProperties: true,
     description: 'The values after.',
   })
   after?: object | null;
 
-  @ApiPropertyOptional({ type: ['string', 'null'] as never, example: '203.0.113.7' })
+  @ApiPropertyOptional({ type: 'string', nullable: true, example: '203.0.113.7' })
   address?: string | null;
 
-  @ApiPropertyOptional({ type: ['string', 'null'] as never, example: 'curl/8.5.0' })
+  @ApiPropertyOptional({ type: 'string', nullable: true, example: 'curl/8.5.0' })
   userAgent?: string | null;
 
-  @ApiPropertyOptional({ type: ['string', 'null'] as never })
+  @ApiPropertyOptional({ type: 'string', nullable: true })
   requestId?: string | null;
 }

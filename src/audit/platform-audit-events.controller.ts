@@ -1,5 +1,5 @@
 import { Controller, Get, Query } from '@nestjs/common';
-import { ApiTags } from '@nestjs/swagger';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Can } from '../access/can.decorator';
 import type { Page } from '../common/page.dto';
 import { ApiPage } from '../http/api-page.decorator';
@@ -12,6 +12,7 @@ export class PlatformAuditEventsController {
   constructor(private readonly events: AuditEventsService) {}
 
   @Get()
+  @ApiOperation({ operationId: 'listPlatformAuditEvents', summary: "List the platform's own audit trail" })
   @Can('read-audit', 'Platform')
   @ApiPage(AuditEventDto)
   list(@Query() query: ListAuditEventsQuery): Promise<Page<AuditEventDto>> {

@@ -34,7 +34,7 @@ function field(schema: object, options: FieldOptions, ...validators: PropertyDec
   return applyDecorators(
     ApiProperty({
       ...schema,
-      ...(nullable && { type: [(schema as { type: string }).type, 'null'] }),
+      ...(nullable && { nullable }),
       required: !optional,
       ...(description && { description }),
       ...(example !== undefined && { example }),

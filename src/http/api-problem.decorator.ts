@@ -1,15 +1,11 @@
 import { applyDecorators } from '@nestjs/common';
-import { ApiExtraModels, ApiResponse, getSchemaPath } from '@nestjs/swagger';
+import { ApiExtension, ApiExtraModels } from '@nestjs/swagger';
 import { ProblemDto } from './problem';
+import type { ProblemCode } from './problem-catalogue';
 
-/** Documents an error that does not follow from the route's shape (openapi-errors.ts adds those that do). */
-export function ApiProblem(status: number, description: string): MethodDecorator {
-  return applyDecorators(
-    ApiExtraModels(ProblemDto),
-    ApiResponse({
-      status,
-      description,
-      content: { 'application/problem+json': { schema: { $ref: getSchemaPath(ProblemDto) } } },
-    }),
-  );
+export const PROBLEMS_EXTENSION = 'x-problems';
+
+/** Documents problems that do not follow from the route's shape (openapi-errors.ts adds those that do). */
+export function ApiProblem(...codes: ProblemCode[]): MethodDecorator {
+  return applyDecorators(ApiExtraModels(ProblemDto), ApiExtension(PROBLEMS_EXTENSION, codes));
 }

@@ -2,6 +2,8 @@ import { Param, ParseUUIDPipe } from '@nestjs/common';
 import { ApiParam } from '@nestjs/swagger';
 import { InvalidInputError } from '../common/errors';
 
+const UUID_SCHEMA = { type: 'string', format: 'uuid' } as const;
+
 /** An id in the path. What is no UUID is wrong input, told before the database is asked. */
 export function IdParam(name: string): ParameterDecorator {
   const pipe = new ParseUUIDPipe({
@@ -9,10 +11,14 @@ export function IdParam(name: string): ParameterDecorator {
     exceptionFactory: () =>
       new InvalidInputError([{ pointer: `/path/${name}`, code: 'is_uuid', message: `${name} must be a UUID.` }]),
   });
-  return Param(name, pipe);
+  return (target, property, index) => {
+    Param(name, pipe)(target, property, index);
+    const method = Object.getOwnPropertyDescriptor(target, property!) as PropertyDescriptor;
+    ApiParam({ name, schema: UUID_SCHEMA })(target, property!, method);
+  };
 }
 
 /** Documents the `{tenantId}` of a route; the guard has taken it by the time a handler runs. */
 export function ApiTenantParam(): MethodDecorator & ClassDecorator {
-  return ApiParam({ name: 'tenantId', schema: { type: 'string', format: 'uuid' } });
+  return ApiParam({ name: 'tenantId', schema: UUID_SCHEMA });
 }

@@ -1,15 +1,15 @@
+import { STATUS_CODES } from 'node:http';
 import type { OpenAPIObject } from '@nestjs/swagger';
-import { type Operation, type Route, routesOf } from './openapi-routes';
+import { type Operation, routesOf } from './openapi-routes';
 
 type Components = NonNullable<OpenAPIObject['components']>;
-type Headers = Record<string, { $ref: string }>;
 
 interface SchemaNode {
   $ref?: string;
   properties?: Record<string, unknown>;
 }
 
-const EXAMPLE_ID = '0199f2c0-7d3a-7cc1-8a44-0d8a2b7c9e01';
+export const EXAMPLE_ID = '0199f2c0-7d3a-7cc1-8a44-0d8a2b7c9e01';
 
 const HEADERS: Components['headers'] = {
   'X-Request-Id': {
@@ -49,46 +49,41 @@ const PARAMETERS: Components['parameters'] = {
   },
 };
 
+/** References to headers of the components. */
+export function headerRefs(...names: string[]): Record<string, { $ref: string }> {
+  return Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]));
+}
+
 /**
- * Documents the headers that every route of a kind takes and gives, by the rules of idempotency.interceptor.ts,
- * response-headers.interceptor.ts and problem.filter.ts.
+ * Documents what every route of a kind takes and gives, by the rules of idempotency.interceptor.ts and
+ * response-headers.interceptor.ts. The headers of errors are openapi-errors.ts's.
  */
 export function addHeaders(document: OpenAPIObject): void {
   const components = (document.components ??= {});
   components.headers = HEADERS!;
   components.parameters = PARAMETERS!;
-  for (const route of routesOf(document)) {
-    if (route.method === 'post') addParameter(route.operation, 'IdempotencyKey');
-    addVersionHeaders(route, document);
-  }
-  for (const response of responsesOf(document)) {
-    const status = response.status;
-    response.headers = {
-      ...response.headers,
-      ...refsTo('X-Request-Id'),
-      ...(status === '401' && refsTo('WWW-Authenticate')),
-      ...(['429', '503', '504'].includes(status) && refsTo('Retry-After')),
-    };
-    delete (response as { status?: string }).status;
+  for (const { method, operation } of routesOf(document)) {
+    if (method === 'post') addParameter(operation, 'IdempotencyKey');
+    for (const [status, response] of Object.entries(operation.responses)) {
+      if (!status.startsWith('2') || !response || '$ref' in response) continue;
+      const properties = propertiesOf(response.content?.['application/json']?.schema, document);
+      const hasVersion = 'version' in properties;
+      response.description ||= STATUS_CODES[status]!;
+      response.headers = headerRefs(
+        'X-Request-Id',
+        ...(hasVersion ? ['ETag'] : []),
+        ...(status === '201' && 'id' in properties ? ['Location'] : []),
+        ...('page' in properties ? ['Link'] : []),
+        ...(method === 'post' ? ['Idempotency-Replayed'] : []),
+      );
+      if (hasVersion && method === 'get') addNotModified(operation);
+    }
   }
 }
 
-function addVersionHeaders({ method, operation }: Route, document: OpenAPIObject): void {
-  for (const [status, response] of Object.entries(operation.responses)) {
-    if (!status.startsWith('2') || !response || '$ref' in response) continue;
-    const properties = propertiesOf(response.content?.['application/json']?.schema as SchemaNode, document);
-    const hasVersion = 'version' in properties;
-    response.headers = {
-      ...response.headers,
-      ...(hasVersion && refsTo('ETag')),
-      ...(status === '201' && 'id' in properties && refsTo('Location')),
-      ...('page' in properties && refsTo('Link')),
-      ...(method === 'post' && refsTo('Idempotency-Replayed')),
-    };
-    if (!hasVersion || method !== 'get') continue;
-    addParameter(operation, 'IfNoneMatch');
-    operation.responses['304'] = { description: 'Not changed since.', headers: refsTo('ETag') };
-  }
+function addNotModified(operation: Operation): void {
+  addParameter(operation, 'IfNoneMatch');
+  operation.responses['304'] = { description: 'Not changed since.', headers: headerRefs('X-Request-Id', 'ETag') };
 }
 
 function addParameter(operation: Operation, name: string): void {
@@ -99,16 +94,4 @@ function propertiesOf(schema: SchemaNode | undefined, document: OpenAPIObject): 
   const name = schema?.$ref?.split('/').at(-1);
   const resolved = name === undefined ? schema : (document.components?.schemas?.[name] as SchemaNode);
   return resolved?.properties ?? {};
-}
-
-/** All responses that stand somewhere themselves, each with its status. */
-function responsesOf(document: OpenAPIObject) {
-  const own = routesOf(document).flatMap(({ operation }) => Object.entries(operation.responses));
-  return own.flatMap(([status, response]) =>
-    response && !('$ref' in response) ? [Object.assign(response, { status })] : [],
-  );
-}
-
-function refsTo(name: string): Headers {
-  return { [name]: { $ref: `#/components/headers/${name}` } };
 }

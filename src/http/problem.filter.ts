@@ -14,24 +14,26 @@ import {
   UnavailableError,
 } from '../common/errors';
 import type { ProblemDto } from './problem';
+import { type ProblemCode, PROBLEMS } from './problem-catalogue';
 
-interface Outcome extends Pick<ProblemDto, 'status' | 'code' | 'detail'> {
+/** What an error says to the caller, and under which status. */
+export interface Outcome extends Pick<ProblemDto, 'status' | 'code' | 'detail'> {
   errors?: readonly { pointer: string; code: string; message: string }[];
   retryAfterSeconds?: number;
 }
 
-/** Codes of what goes wrong before a controller is reached, by status. */
-const TRANSPORT_PROBLEMS: Record<number, [code: string, detail: string]> = {
-  400: ['malformed_request', 'The request cannot be read: its JSON or its headers are malformed.'],
-  404: ['route_not_found', 'There is no such route.'],
-  405: ['method_not_allowed', 'This route does not know this method.'],
-  408: ['request_timeout', 'The request took too long to arrive.'],
-  413: ['body_too_large', 'The body is larger than 1 MiB.'],
-  414: ['uri_too_long', 'The URL is too long.'],
-  415: ['unsupported_media_type', 'Send application/json, or application/merge-patch+json with PATCH.'],
-  429: ['too_many_requests', 'Too many requests. Try again later.'],
-  431: ['headers_too_large', 'The headers are too large.'],
-  503: ['shutting_down', 'This instance is shutting down. Try again.'],
+/** What goes wrong before a controller is reached, by status. */
+const TRANSPORT_PROBLEMS: Record<number, ProblemCode> = {
+  400: 'malformed_request',
+  404: 'route_not_found',
+  405: 'method_not_allowed',
+  408: 'request_timeout',
+  413: 'body_too_large',
+  414: 'uri_too_long',
+  415: 'unsupported_media_type',
+  429: 'too_many_requests',
+  431: 'headers_too_large',
+  503: 'shutting_down',
 };
 
 /** Every error becomes problem+json here, and only here. What is not foreseen says nothing but the request's id. */
@@ -44,30 +46,34 @@ export class ProblemFilter implements ExceptionFilter {
     const http = host.switchToHttp();
     const request = http.getRequest<FastifyRequest>();
     const reply = http.getResponse<FastifyReply>();
-    const { retryAfterSeconds, errors, ...outcome } = outcomeOf(error);
+    const outcome = outcomeOf(error);
     if (outcome.status === 500) this.logger.error(`${request.id} ${describe(error)}`);
     else if (error instanceof UnavailableError)
       this.logger.warn(`${request.id} ${outcome.code}: ${describe(error.cause)}`);
-    const problem: ProblemDto = {
-      type: `urn:tenantry:problem:${outcome.code}`,
-      title: STATUS_CODES[outcome.status] ?? 'Error',
-      status: outcome.status,
-      detail: outcome.detail,
-      instance: request.url.split('?', 1)[0]!,
-      code: outcome.code,
-      requestId: request.id,
-      ...(errors?.length && { errors: [...errors] }),
-    };
     if (outcome.status === 401) void reply.header('www-authenticate', 'Bearer');
-    if (retryAfterSeconds !== undefined) void reply.header('retry-after', String(retryAfterSeconds));
+    if (outcome.retryAfterSeconds !== undefined) void reply.header('retry-after', String(outcome.retryAfterSeconds));
     void reply
       .status(outcome.status)
       .header('content-type', 'application/problem+json; charset=utf-8')
-      .send(JSON.stringify(problem));
+      .send(JSON.stringify(toProblem(outcome, request.url.split('?', 1)[0]!, request.id)));
   }
 }
 
-function outcomeOf(error: unknown): Outcome {
+/** The body of the answer. @param instance the path of the request */
+export function toProblem({ status, code, detail, errors }: Outcome, instance: string, requestId: string): ProblemDto {
+  return {
+    type: `urn:tenantry:problem:${code}`,
+    title: STATUS_CODES[status] ?? 'Error',
+    status,
+    detail,
+    instance,
+    code,
+    requestId,
+    ...(errors?.length && { errors: [...errors] }),
+  };
+}
+
+export function outcomeOf(error: unknown): Outcome {
   if (error instanceof DomainError) {
     return {
       status: statusOf(error),
@@ -82,15 +88,15 @@ function outcomeOf(error: unknown): Outcome {
   const status =
     error instanceof HttpException ? error.getStatus() : (error as { statusCode?: unknown } | null)?.statusCode;
   const known = typeof status === 'number' ? TRANSPORT_PROBLEMS[status] : undefined;
-  if (known) return { status: status as number, code: known[0], detail: known[1] };
-  if (typeof status === 'number' && status >= 400 && status < 500) {
-    return { status: 400, code: TRANSPORT_PROBLEMS[400]![0], detail: TRANSPORT_PROBLEMS[400]![1] };
-  }
-  return {
-    status: 500,
-    code: 'internal_error',
-    detail: 'Something went wrong on our side. Name the request id when you report it.',
-  };
+  if (known) return catalogued(known);
+  return catalogued(
+    typeof status === 'number' && status >= 400 && status < 500 ? 'malformed_request' : 'internal_error',
+  );
+}
+
+function catalogued(code: ProblemCode): Outcome {
+  const [status, detail] = PROBLEMS[code];
+  return { status, code, detail };
 }
 
 function statusOf(error: DomainError): number {

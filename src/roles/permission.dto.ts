@@ -19,7 +19,8 @@ export class PermissionDto {
   action: string;
 
   @ApiPropertyOptional({
-    type: ['object', 'null'] as never,
+    type: 'object',
+    nullable: true,
     additionalProperties: true,
     description:
       'Which rows: a value, or one of `equals not in notIn`, for each named field. `$me` stands for the id of the user who asks.',
@@ -30,8 +31,8 @@ export class PermissionDto {
   conditions?: Record<string, unknown> | null;
 
   @ApiPropertyOptional({
-    type: ['array', 'null'] as never,
-    items: { type: 'string' },
+    type: [String],
+    nullable: true,
     description: 'Which fields; all when absent.',
     example: ['name'],
   })
@@ -43,6 +44,8 @@ export class PermissionDto {
   fields?: string[] | null;
 
   @ApiPropertyOptional({
+    type: 'boolean',
+    nullable: true,
     description: 'Forbids instead of allowing. A prohibition wins over every permission, of whichever role.',
     example: false,
   })

@@ -77,8 +77,9 @@ export class RoleDto {
   description?: string;
 
   @ApiPropertyOptional({
-    type: ['string', 'null'] as never,
-    enum: [...SYSTEM_ROLE_KEYS, null],
+    type: 'string',
+    nullable: true,
+    enum: SYSTEM_ROLE_KEYS,
     description: 'Which system role this is. System roles cannot be changed.',
     example: null,
   })

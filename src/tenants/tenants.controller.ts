@@ -1,10 +1,18 @@
 import { Body, Controller, Delete, Get, HttpCode, Patch, Post, Query } from '@nestjs/common';
-import { ApiConsumes, ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import {
+  ApiConsumes,
+  ApiCreatedResponse,
+  ApiNoContentResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiTags,
+} from '@nestjs/swagger';
 import type { Actor, Caller } from '../access/actor';
 import { Can } from '../access/can.decorator';
 import { CurrentActor, CurrentCaller } from '../access/current-actor.decorator';
 import type { Page } from '../common/page.dto';
 import { ApiPage } from '../http/api-page.decorator';
+import { ApiProblem } from '../http/api-problem.decorator';
 import { ApiTenantParam } from '../http/id-param.decorator';
 import { IfMatch } from '../http/if-match.decorator';
 import { CreateTenantDto, ListTenantsQuery, ReadTenantQuery, TenantDto, UpdateTenantDto } from './tenant.dto';
@@ -16,6 +24,10 @@ export class TenantsController {
   constructor(private readonly tenants: TenantsService) {}
 
   @Get()
+  @ApiOperation({
+    operationId: 'listTenants',
+    summary: 'List the tenants that one is in; a platform administrator sees all',
+  })
   @Can('read', 'Membership')
   @ApiPage(TenantDto)
   list(@CurrentCaller() caller: Caller, @Query() query: ListTenantsQuery): Promise<Page<TenantDto>> {
@@ -23,13 +35,16 @@ export class TenantsController {
   }
 
   @Post()
+  @ApiOperation({ operationId: 'createTenant', summary: 'Create a tenant with its system roles and its first owner' })
   @Can('create-tenant', 'Platform')
   @ApiCreatedResponse({ type: TenantDto })
+  @ApiProblem('slug_taken', 'account_exists')
   create(@CurrentCaller() caller: Caller, @Body() input: CreateTenantDto): Promise<TenantDto> {
     return this.tenants.create(caller, input);
   }
 
   @Get(':tenantId')
+  @ApiOperation({ operationId: 'readTenant', summary: 'Read a tenant' })
   @ApiTenantParam()
   @Can('read', 'Tenant')
   @ApiOkResponse({ type: TenantDto })
@@ -38,10 +53,12 @@ export class TenantsController {
   }
 
   @Patch(':tenantId')
+  @ApiOperation({ operationId: 'updateTenant', summary: 'Change the name or the slug of a tenant' })
   @ApiTenantParam()
   @Can('update', 'Tenant')
   @ApiConsumes('application/json', 'application/merge-patch+json')
   @ApiOkResponse({ type: TenantDto })
+  @ApiProblem('field_not_permitted', 'slug_taken')
   update(
     @CurrentActor() actor: Actor,
     @IfMatch() version: number | undefined,
@@ -51,6 +68,7 @@ export class TenantsController {
   }
 
   @Delete(':tenantId')
+  @ApiOperation({ operationId: 'deleteTenant', summary: 'Delete a tenant; for a time it can be restored' })
   @ApiTenantParam()
   @Can('delete', 'Tenant')
   @HttpCode(204)
@@ -60,6 +78,7 @@ export class TenantsController {
   }
 
   @Post(':tenantId/suspend')
+  @ApiOperation({ operationId: 'suspendTenant', summary: 'Refuse all users of a tenant from the next request on' })
   @ApiTenantParam()
   @Can('suspend-tenant', 'Platform')
   @HttpCode(200)
@@ -69,6 +88,7 @@ export class TenantsController {
   }
 
   @Post(':tenantId/resume')
+  @ApiOperation({ operationId: 'resumeTenant', summary: 'End the suspension of a tenant' })
   @ApiTenantParam()
   @Can('suspend-tenant', 'Platform')
   @HttpCode(200)
@@ -78,6 +98,7 @@ export class TenantsController {
   }
 
   @Post(':tenantId/restore')
+  @ApiOperation({ operationId: 'restoreTenant', summary: 'Take back the deletion of a tenant' })
   @ApiTenantParam()
   @Can('restore-tenant', 'Platform')
   @HttpCode(200)

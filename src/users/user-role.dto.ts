@@ -39,12 +39,12 @@ export class RoleRefDto {
   @ApiProperty({ example: 'Admin' })
   name: string;
 
-  @ApiProperty({ type: ['string', 'null'] as never, enum: [...SYSTEM_ROLE_KEYS, null], example: 'admin' })
+  @ApiProperty({ type: 'string', nullable: true, enum: SYSTEM_ROLE_KEYS, example: 'admin' })
   system: string | null;
 }
 
 export class AssignedRoleDto extends RoleRefDto {
-  @ApiProperty({ type: ['string', 'null'] as never, format: 'date-time', description: 'null: never.', example: null })
+  @ApiProperty({ type: 'string', nullable: true, format: 'date-time', description: 'null: never.', example: null })
   expiresAt: string | null;
 }
 

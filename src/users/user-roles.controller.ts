@@ -1,8 +1,9 @@
 import { Body, Controller, Delete, Get, HttpCode, Put } from '@nestjs/common';
-import { ApiNoContentResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Actor } from '../access/actor';
 import { Can } from '../access/can.decorator';
 import { CurrentActor } from '../access/current-actor.decorator';
+import { ApiProblem } from '../http/api-problem.decorator';
 import { ApiTenantParam, IdParam } from '../http/id-param.decorator';
 import { IfMatch } from '../http/if-match.decorator';
 import { AssignRoleDto, EffectivePermissionsDto, ReplaceRolesDto, UserRolesDto } from './user-role.dto';
@@ -15,6 +16,7 @@ export class UserRolesController {
   constructor(private readonly userRoles: UserRolesService) {}
 
   @Get('roles')
+  @ApiOperation({ operationId: 'listUserRoles', summary: 'List the roles that a user holds' })
   @Can('read', 'Role')
   @ApiOkResponse({ type: UserRolesDto })
   list(@CurrentActor() actor: Actor, @IdParam('userId') userId: string): Promise<UserRolesDto> {
@@ -22,8 +24,10 @@ export class UserRolesController {
   }
 
   @Put('roles')
+  @ApiOperation({ operationId: 'replaceUserRoles', summary: 'Replace all roles of a user' })
   @Can('assign', 'Role')
   @ApiOkResponse({ type: UserRolesDto })
+  @ApiProblem('permission_not_held', 'last_owner')
   replace(
     @CurrentActor() actor: Actor,
     @IdParam('userId') userId: string,
@@ -34,8 +38,10 @@ export class UserRolesController {
   }
 
   @Put('roles/:roleId')
+  @ApiOperation({ operationId: 'assignRole', summary: 'Give a user a role, or change when it ends' })
   @Can('assign', 'Role')
   @ApiOkResponse({ type: UserRolesDto })
+  @ApiProblem('permission_not_held', 'last_owner')
   assign(
     @CurrentActor() actor: Actor,
     @IdParam('userId') userId: string,
@@ -47,9 +53,11 @@ export class UserRolesController {
   }
 
   @Delete('roles/:roleId')
+  @ApiOperation({ operationId: 'unassignRole', summary: 'Take a role from a user' })
   @Can('assign', 'Role')
   @HttpCode(204)
   @ApiNoContentResponse()
+  @ApiProblem('permission_not_held', 'last_owner')
   unassign(
     @CurrentActor() actor: Actor,
     @IdParam('userId') userId: string,
@@ -60,6 +68,10 @@ export class UserRolesController {
   }
 
   @Get('permissions')
+  @ApiOperation({
+    operationId: 'listUserPermissions',
+    summary: 'List what a user may do, each permission with the role that gives it',
+  })
   @Can('read', 'Role')
   @ApiOkResponse({ type: EffectivePermissionsDto })
   permissions(@CurrentActor() actor: Actor, @IdParam('userId') userId: string): Promise<EffectivePermissionsDto> {
