@@ -72,7 +72,7 @@ export class AuthService {
 
   /**
    * Exchanges a refresh token for new tokens. It is good for one use; a later one means that somebody else has it, and
-   * ends the session (RFC 9700, 4.14.2). See docs/decisions for the grace.
+   * ends the session (docs/decisions/0009).
    * @throws UnauthenticatedError `invalid_refresh_token`, `session_ended` or `refresh_token_reused`
    */
   async refresh(token: string, origin: Origin): Promise<TokensDto> {

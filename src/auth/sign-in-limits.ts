@@ -8,7 +8,7 @@ import { networkOf } from './network';
 
 const WINDOW_SECONDS = 15 * 60;
 
-/** Failures within the window, after which each further try is refused unseen. */
+/** Failures within the window, after which each further try is refused unseen (docs/decisions/0010). */
 const LIMITS = {
   /** One address, whichever accounts it tries; an office behind one address shares them. */
   address: 30,
@@ -95,7 +95,7 @@ export class SignInLimits {
   }
 
   private async consume(name: LimitName, subject: string): Promise<CountedAttempt> {
-    const key = this.box.digest('sign-in-attempts', subject).toString('base64url');
+    const key = this.box.mac('sign-in-attempts', subject).toString('base64url');
     const limiter = this.limiters[name];
     try {
       await limiter.consume(key);

@@ -28,11 +28,6 @@ export class SecretBox {
     return Buffer.concat([decipher.update(bytes.subarray(NONCE_BYTES, -TAG_BYTES)), decipher.final()]);
   }
 
-  /** A keyed digest (HMAC-SHA-256), for what must be found again and not be guessed: 32 bytes. */
-  digest(purpose: string, text: string): Buffer<ArrayBuffer> {
-    return Buffer.from(createHmac('sha256', this.keyFor(purpose)).update(text).digest());
-  }
-
   /** A keyed hash (HMAC-SHA-256): tells whether two texts are equal, and to nobody without the key what they are. */
   mac(purpose: string, text: string): Buffer<ArrayBuffer> {
     return Buffer.from(createHmac('sha256', this.keyFor(purpose)).update(text).digest());

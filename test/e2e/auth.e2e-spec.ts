@@ -97,7 +97,7 @@ describe('POST /v1/auth/login', () => {
   });
 
   it.each([
-    ['no body', undefined, ['/email', '/password']],
+    ['no body', undefined, ['']],
     ['no e-mail address', { password: 'violet lantern orbit' }, ['/email']],
     ['a number for a password', { email: 'ada@example.com', password: 1 }, ['/password']],
     ['an object for an e-mail address', { email: { contains: '@' }, password: 'violet lantern orbit' }, ['/email']],
@@ -270,6 +270,22 @@ describe('POST /v1/auth/logout', () => {
     const withRefreshToken = await bearer(app, refreshToken).post('/v1/auth/logout');
     withRefreshToken.expectProblem(401, 'invalid_token');
     expect(withRefreshToken.headers['www-authenticate']).toBe('Bearer');
+  });
+});
+
+describe('two instances on one database', () => {
+  it("know one another's tokens, and a session that ends on one has ended on the other", async () => {
+    const other = await app.secondInstance();
+    const here = await newSession(app, await newAccount(app));
+    await here.client.at(other).get('/v1/auth/me').expect(200);
+    const there = await other
+      .anonymous()
+      .post<Tokens>('/v1/auth/refresh', { refreshToken: here.refreshToken })
+      .expect(200);
+    expect((await me(there.body)).status).toBe(200);
+    await here.client.at(other).post('/v1/auth/logout').expect(204);
+    await here.client.get('/v1/auth/me').expectProblem(401, 'session_ended');
+    await here.client.at(other).get('/v1/auth/me').expectProblem(401, 'session_ended');
   });
 });
 
