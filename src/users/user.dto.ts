@@ -7,7 +7,8 @@ import { Choice, Email, Id, OneOf, Secret, Text, WordList } from '../common/vali
 import { AssignedRoleDto } from './user-role.dto';
 
 export const USER_STATUSES = ['active', 'suspended'] as const;
-export const MAX_PASSWORD_LENGTH = 128;
+/** Only bounds the body: the password policy counts, and says what is too long. */
+export const MAX_PASSWORD_LENGTH = 1_024;
 const MAX_ROLES = 50;
 
 export const USER_SORTS = {
