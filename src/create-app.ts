@@ -21,6 +21,7 @@ export async function createApp(
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.forRoot(env, urls), createAdapter(env), {
     logger,
     abortOnError: false,
+    bodyParser: false, // http/json-body.ts takes bodies
     forceCloseConnections: false,
   });
   await configureApp(app, env);

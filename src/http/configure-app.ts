@@ -2,22 +2,35 @@ import cors from '@fastify/cors';
 import helmet from '@fastify/helmet';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Env } from '../config/env';
+import { takeJsonBodies } from './json-body';
 import { requestIdOf } from './request-id';
 import { logRequests } from './request-log';
+import { answerClientError, answerRouterError } from './transport-errors';
 import { createValidationPipe } from './validation.pipe';
 
 const MAX_BODY_BYTES = 1024 * 1024;
 const MAX_PARAM_LENGTH = 200;
 /** A caller who sends its request slower than this is cut off. */
 const REQUEST_TIMEOUT_MS = 30_000;
+/** Node looks for slow requests in intervals: so many within the time that one may take. */
+const SLOW_REQUEST_CHECKS = 6;
 /** One year, as OWASP's HSTS cheat sheet has it. */
 const HSTS_SECONDS = 31_536_000;
 
-/** Fastify as Tenantry needs it; `trustProxy` decides whose word about the caller's address counts. */
-export function createAdapter(env: Env): FastifyAdapter {
+/**
+ * Fastify as Tenantry needs it; `trustProxy` decides whose word about the caller's address counts.
+ * @param requestTimeoutMs how long a request may take to arrive, its body included
+ */
+export function createAdapter(env: Env, requestTimeoutMs = REQUEST_TIMEOUT_MS): FastifyAdapter {
   return new FastifyAdapter({
     bodyLimit: MAX_BODY_BYTES,
-    requestTimeout: REQUEST_TIMEOUT_MS,
+    requestTimeout: requestTimeoutMs,
+    // Node swaps the two timeouts when that for the headers, a minute by default, is the longer one.
+    http: { headersTimeout: requestTimeoutMs, connectionsCheckingInterval: requestTimeoutMs / SLOW_REQUEST_CHECKS },
+    frameworkErrors: answerRouterError,
+    clientErrorHandler: answerClientError,
+    // While it stops, what still comes over open connections is served: readiness has told everybody else to go elsewhere.
+    return503OnClosing: false,
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
     genReqId: requestIdOf,
     trustProxy: (_address: string, hop: number) => hop < env.TRUST_PROXY,
@@ -30,11 +43,7 @@ export function createAdapter(env: Env): FastifyAdapter {
 export async function configureApp(app: NestFastifyApplication, env: Env): Promise<void> {
   app.useGlobalPipes(createValidationPipe());
   const fastify = app.getHttpAdapter().getInstance();
-  fastify.addContentTypeParser(
-    'application/merge-patch+json',
-    { parseAs: 'string' },
-    fastify.getDefaultJsonParser('error', 'error'),
-  );
+  takeJsonBodies(fastify);
   fastify.addHook('onRequest', (request, reply, done) => {
     void reply.header('x-request-id', request.id).header('cache-control', 'no-store');
     done();
@@ -52,6 +61,7 @@ export async function configureApp(app: NestFastifyApplication, env: Env): Promi
     },
   });
   await app.register(cors, {
+    strictPreflight: false, // an OPTIONS that is no preflight would be answered in plain text
     origin: env.CORS_ORIGINS,
     methods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
     exposedHeaders: ['ETag', 'Link', 'Location', 'Retry-After', 'X-Request-Id'],
