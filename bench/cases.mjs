@@ -1,0 +1,107 @@
+/**
+ * @typedef {object} Tenant
+ * @property {string} id
+ * @property {string} adminToken an access token of one who may do everything but delete the tenant
+ * @property {string} viewerToken an access token of one who may only look
+ * @property {{ id: string, email: string }[]} users
+ *
+ * @typedef {object} Targets what the requests are made of; seed.mjs fills it
+ * @property {string} password of every account
+ * @property {Tenant[]} tenants
+ *
+ * @typedef {object} Request
+ * @property {'GET' | 'POST'} method
+ * @property {string} path
+ * @property {Record<string, string>} [headers]
+ * @property {string} [body]
+ *
+ * @typedef {object} Case
+ * @property {string} name as `--cases` takes it
+ * @property {string} title
+ * @property {string} peer what the peer does for it
+ * @property {number} status of each answer; another one is an error
+ * @property {boolean} [sameAnswer] whether both candidates must give the very same body
+ * @property {(targets: Targets) => Request} request another tenant and user each time, so that no cache is warmer than in life
+ */
+
+const pick = (list) => list[Math.floor(Math.random() * list.length)];
+const bearer = (token) => ({ authorization: `Bearer ${token}` });
+const json = (body) => ({ headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+
+/** Unique among all processes that load a database: create-user needs addresses that nobody has. */
+const run = `${process.pid}-${Date.now().toString(36)}`;
+let made = 0;
+
+/** @type {Case[]} */
+export const CASES = [
+  {
+    name: 'login',
+    title: 'login',
+    peer: 'reads the account, verifies argon2id, inserts session and refresh token in one statement; random tokens',
+    status: 200,
+    request: ({ tenants, password }) => ({
+      method: 'POST',
+      path: '/v1/auth/login',
+      ...json({ email: pick(pick(tenants).users).email, password }),
+    }),
+  },
+  {
+    name: 'get-user',
+    title: 'get user',
+    peer: 'one row by its primary key',
+    status: 200,
+    sameAnswer: true,
+    request: ({ tenants }) => userRequest(pick(tenants)),
+  },
+  {
+    name: 'get-user-roles',
+    title: 'get user with roles',
+    peer: 'the same with the roles as JSON, three tables in one statement',
+    status: 200,
+    sameAnswer: true,
+    request: ({ tenants }) => userRequest(pick(tenants), '?include=roles'),
+  },
+  {
+    name: 'list-users',
+    title: 'list 20 users',
+    peer: 'the first page of the tenant, by time of creation, with its cursor',
+    status: 200,
+    sameAnswer: true,
+    request: ({ tenants }) => {
+      const tenant = pick(tenants);
+      return { method: 'GET', path: `/v1/tenants/${tenant.id}/users?limit=20`, headers: bearer(tenant.adminToken) };
+    },
+  },
+  {
+    name: 'create-user',
+    title: 'create user',
+    peer: 'account, membership and audit event in one statement',
+    status: 201,
+    request: ({ tenants }) => {
+      const tenant = pick(tenants);
+      const { headers, body } = json({ email: `new-${run}-${(made += 1)}@bench.example`, name: `New User ${made}` });
+      return {
+        method: 'POST',
+        path: `/v1/tenants/${tenant.id}/users`,
+        headers: { ...headers, ...bearer(tenant.adminToken) },
+        body,
+      };
+    },
+  },
+  {
+    name: 'refusal',
+    title: 'permission refusal',
+    peer: "reads the tenant's row and answers 403; Tenantry also records the refusal in the audit trail",
+    status: 403,
+    request: ({ tenants }) => {
+      const tenant = pick(tenants);
+      return { method: 'GET', path: `/v1/tenants/${tenant.id}/audit-events`, headers: bearer(tenant.viewerToken) };
+    },
+  },
+];
+
+/** @returns {Request} */
+function userRequest(tenant, query = '') {
+  const path = `/v1/tenants/${tenant.id}/users/${pick(tenant.users).id}${query}`;
+  return { method: 'GET', path, headers: bearer(tenant.adminToken) };
+}

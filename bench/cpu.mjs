@@ -1,0 +1,39 @@
+// What processes have cost so far, as Linux counts it. Elsewhere it is unknown: NaN.
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+
+const isLinux = process.platform === 'linux';
+const MS_PER_TICK = isLinux ? 1000 / Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' })) : NaN;
+
+/** Milliseconds of CPU that a process with all its threads has used. */
+export function cpuOfProcess(pid) {
+  const stat = isLinux && statOf(pid);
+  return stat ? stat.ownTicks * MS_PER_TICK : NaN;
+}
+
+/** Milliseconds of CPU that a PostgreSQL server has used: the postmaster, its backends, and those that have ended. */
+export function cpuOfPostgres(dataDir) {
+  if (!isLinux) return NaN;
+  const postmaster = Number(readFileSync(path.join(dataDir, 'postmaster.pid'), 'utf8').split('\n', 1)[0]);
+  const processes = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  const ticks = processes.map(statOf).map((stat) => (stat?.parent === postmaster ? stat.ownTicks : 0));
+  const { ownTicks, endedChildrenTicks } = statOf(postmaster);
+  return (ownTicks + endedChildrenTicks + ticks.reduce((sum, some) => sum + some, 0)) * MS_PER_TICK;
+}
+
+/** proc(5), /proc/<pid>/stat. Undefined for a process that has ended. */
+function statOf(pid) {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // After the name, which may hold anything: state, parent, …, the 12th and 13th utime and stime, then those of children.
+    const fields = stat
+      .slice(stat.lastIndexOf(')') + 2)
+      .split(' ')
+      .map(Number);
+    return { parent: fields[1], ownTicks: fields[11] + fields[12], endedChildrenTicks: fields[13] + fields[14] };
+  } catch (error) {
+    if (error.code === 'ENOENT' || error.code === 'ESRCH') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,115 @@
+// The peer: what somebody writes who needs these answers fast and nothing else. Plain Fastify, plain pg with prepared
+// statements, response schemas; no authentication, no row-level security (it connects as a superuser), no checks.
+// Started by servers.mjs with POSTGRES_URL; it sends its URL to its parent once it listens.
+import { createHash, randomBytes } from 'node:crypto';
+import { verify } from '@node-rs/argon2';
+import pg from 'pg';
+import { v7 as newId } from 'uuid';
+import { nestsFastify } from './program.mjs';
+import { answers } from './peer-answers.mjs';
+
+/** As many as Tenantry's pool for tenants (POSTGRES_POOL_SIZE). */
+const POOL_SIZE = 10;
+const SESSION_DAYS = 30;
+
+const USER = 'm.id, m.email, m.name, m.status, m.version, m.created_at AS "createdAt", m.updated_at AS "updatedAt"';
+
+const SQL = {
+  account: `SELECT u.id, u.status, c.password_hash AS "passwordHash"
+    FROM identity.users u JOIN identity.credentials c ON c.user_id = u.id WHERE u.email = $1`,
+  session: `WITH session AS (
+      INSERT INTO identity.sessions (id, user_id, address, user_agent, expires_at)
+      VALUES ($1, $2, $3, $4, now() + $5 * interval '1 day') RETURNING id
+    ) INSERT INTO identity.refresh_tokens (token_hash, session_id) SELECT $6, id FROM session`,
+  user: `SELECT ${USER} FROM app.memberships m WHERE m.tenant_id = $1 AND m.id = $2`,
+  userWithRoles: `SELECT ${USER}, coalesce((
+      SELECT json_agg(json_build_object('id', r.id, 'name', r.name, 'system', r.system_key, 'expiresAt', mr.expires_at) ORDER BY r.id)
+      FROM app.membership_roles mr JOIN app.roles r ON r.tenant_id = $1 AND r.id = mr.role_id
+      WHERE mr.tenant_id = $1 AND mr.membership_id = m.id AND (mr.expires_at IS NULL OR mr.expires_at > now())
+    ), '[]') AS roles FROM app.memberships m WHERE m.tenant_id = $1 AND m.id = $2`,
+  users: `SELECT ${USER} FROM app.memberships m WHERE m.tenant_id = $1 ORDER BY m.created_at, m.id LIMIT $2`,
+  create: `WITH account AS (
+      INSERT INTO identity.users (id, email, name) VALUES ($1, $2, $3) RETURNING id
+    ), membership AS (
+      INSERT INTO app.memberships (tenant_id, id, user_id, email, name, name_key)
+      SELECT $4, $5, id, $2, $3, $6 FROM account
+      RETURNING id, email, name, status, version, created_at AS "createdAt", updated_at AS "updatedAt"
+    ), event AS (
+      INSERT INTO audit.events (tenant_id, id, occurred_at, action, result, actor_type, target_type, target_id, after, address, request_id)
+      SELECT $4, $7, now(), 'user.added', 'success', 'user', 'User', id, to_jsonb(membership), $8, $9 FROM membership
+    ) SELECT * FROM membership`,
+  tenant: 'SELECT status FROM app.tenants WHERE id = $1',
+};
+
+const pool = new pg.Pool({ connectionString: process.env.POSTGRES_URL, max: POOL_SIZE });
+const query = async (name, values) => (await pool.query({ name, text: SQL[name], values })).rows;
+
+const peer = nestsFastify()();
+
+peer.post('/v1/auth/login', { schema: { response: answers.tokens } }, async (request, reply) => {
+  const [account] = await query('account', [request.body.email]);
+  if (account?.status !== 'active' || !(await verify(account.passwordHash, request.body.password))) {
+    return reply.status(401).send({ title: 'Unauthorized' });
+  }
+  const refreshToken = `rt_${randomBytes(32).toString('base64url')}`;
+  const hash = createHash('sha256').update(refreshToken).digest();
+  const userAgent = request.headers['user-agent'] ?? '';
+  await query('session', [newId(), account.id, request.ip, userAgent, SESSION_DAYS, hash]);
+  return {
+    accessToken: randomBytes(32).toString('base64url'),
+    refreshToken,
+    tokenType: 'Bearer',
+    expiresIn: 600,
+  };
+});
+
+peer.get('/v1/tenants/:tenantId/users/:userId', { schema: { response: answers.user } }, async (request, reply) => {
+  const { tenantId, userId } = request.params;
+  const [user] = await query(request.query.include === 'roles' ? 'userWithRoles' : 'user', [tenantId, userId]);
+  return user ?? reply.status(404).send({ title: 'Not Found' });
+});
+
+peer.get('/v1/tenants/:tenantId/users', { schema: { response: answers.users } }, async (request) => {
+  const limit = Number(request.query.limit);
+  const rows = await query('users', [request.params.tenantId, limit + 1]);
+  const data = rows.slice(0, limit);
+  const last = data.at(-1);
+  const nextCursor =
+    rows.length > limit
+      ? Buffer.from(JSON.stringify(['createdAt', last.createdAt, last.id])).toString('base64url')
+      : null;
+  return { data, page: { nextCursor } };
+});
+
+peer.post('/v1/tenants/:tenantId/users', { schema: { response: answers.user } }, async (request, reply) => {
+  const { email, name } = request.body;
+  const ids = { account: newId(), user: newId(), event: newId() };
+  const [user] = await query('create', [
+    ids.account,
+    email,
+    name,
+    request.params.tenantId,
+    ids.user,
+    name.toLowerCase(),
+    ids.event,
+    request.ip,
+    request.id,
+  ]);
+  return reply.status(201).send(user);
+});
+
+peer.get('/v1/tenants/:tenantId/audit-events', { schema: { response: answers.problem } }, async (request, reply) => {
+  await query('tenant', [request.params.tenantId]);
+  return reply.status(403).type('application/problem+json').send({
+    type: 'about:blank',
+    title: 'Forbidden',
+    status: 403,
+    code: 'permission_missing',
+    detail: 'You lack the permission to read AuditEvent.',
+    instance: request.url,
+    requestId: request.id,
+  });
+});
+
+process.on('disconnect', () => process.exit()); // the parent is gone
+process.send({ url: await peer.listen({ host: '127.0.0.1', port: 0 }) });
