@@ -4,7 +4,7 @@ import type { Env } from './config/env';
 import { addErrorResponses } from './http/openapi-errors';
 import { addHeaders } from './http/openapi-headers';
 import { describePermissions } from './http/openapi-permissions';
-import { completeSchemas } from './http/openapi-schemas';
+import { closeSchemas } from './http/openapi-schemas';
 
 const DESCRIPTION = `Tenants, users and roles, isolated by PostgreSQL.
 
@@ -36,7 +36,7 @@ export function createDocument(app: NestFastifyApplication): OpenAPIObject {
     .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' });
   for (const [name, description] of Object.entries(TAGS)) builder.addTag(name, description);
   const document = SwaggerModule.createDocument(app, builder.build());
-  completeSchemas(document);
+  closeSchemas(document);
   addHeaders(document);
   addErrorResponses(document);
   describePermissions(document);

@@ -38,15 +38,16 @@ export function authorize<S extends TenantSubject>(
 
 /**
  * Nobody grants what they do not hold, neither by a role's permissions nor by giving the role.
+ * @param pointer to what gives the permissions; their places in the body's own `permissions` when it is absent
  * @throws ForbiddenError `permission_not_held`, naming each permission
  */
-export function assertMayGrant(actor: Actor, permissions: readonly Permission[], pointer = '/permissions'): void {
+export function assertMayGrant(actor: Actor, permissions: readonly Permission[], pointer?: string): void {
   const errors: FieldError[] = permissions.flatMap((permission, index) =>
     holds(actor, permission, permissions)
       ? []
       : [
           {
-            pointer: pointer === '/permissions' ? `${pointer}/${index}` : pointer,
+            pointer: pointer ?? `/permissions/${index}`,
             code: 'permission_not_held',
             message: `You do not hold ${permission.action} ${permission.subject} to this extent, so you cannot give it or take it.`,
           },
@@ -55,6 +56,15 @@ export function assertMayGrant(actor: Actor, permissions: readonly Permission[],
   if (errors.length === 0) return;
   accessDenied.publish({ caller: actor, action: 'grant', subject: 'Role' });
   throw new ForbiddenError('permission_not_held', 'Nobody grants what they do not hold.', errors);
+}
+
+/**
+ * Taking a prohibition away gives what it forbade, so nobody lifts one from what they do not hold: not their own either.
+ * @throws ForbiddenError `permission_not_held`
+ */
+export function assertMayLift(actor: Actor, permissions: readonly Permission[], pointer: string): void {
+  const given = permissions.filter(({ inverted }) => inverted).map((rule) => ({ ...rule, inverted: false }));
+  assertMayGrant(actor, given, pointer);
 }
 
 /**

@@ -38,6 +38,7 @@ export class AuditActorDto {
     nullable: true,
     format: 'uuid',
     description: 'The user of this tenant, if it was one.',
+    example: '0199f2c0-7d3a-7cc1-8a44-0d8a2b7c9e21',
   })
   userId: string | null;
 
@@ -46,6 +47,7 @@ export class AuditActorDto {
     nullable: true,
     format: 'uuid',
     description: "The person's account; in the platform's own trail only.",
+    example: '0199f2c0-7d3a-7cc1-8a44-0d8a2b7c9e31',
   })
   accountId?: string | null;
 }
@@ -54,13 +56,13 @@ export class AuditTargetDto {
   @ApiProperty({ example: 'Role' })
   type: string;
 
-  @ApiProperty({ format: 'uuid' })
+  @ApiProperty({ format: 'uuid', example: '0199f2c0-7d3a-7cc1-8a44-0d8a2b7c9e11' })
   id: string;
 }
 
 /** Without what the caller may not read. */
 export class AuditEventDto {
-  @ApiProperty({ format: 'uuid' })
+  @ApiProperty({ format: 'uuid', example: '0199f2c0-7d3a-7cc1-8a44-0d8a2b7c9e51' })
   id: string;
 
   @ApiPropertyOptional({ format: 'date-time', example: '2026-11-23T10:15:00.000Z' })
@@ -83,6 +85,7 @@ export class AuditEventDto {
     nullable: true,
     additionalProperties: true,
     description: 'The values before.',
+    example: null,
   })
   before?: object | null;
 
@@ -91,6 +94,7 @@ export class AuditEventDto {
     nullable: true,
     additionalProperties: true,
     description: 'The values after.',
+    example: { name: 'Billing manager', description: '' },
   })
   after?: object | null;
 
@@ -100,6 +104,6 @@ export class AuditEventDto {
   @ApiPropertyOptional({ type: 'string', nullable: true, example: 'curl/8.5.0' })
   userAgent?: string | null;
 
-  @ApiPropertyOptional({ type: 'string', nullable: true })
+  @ApiPropertyOptional({ type: 'string', nullable: true, example: '0199f2c0-7d3a-7cc1-8a44-0d8a2b7c9e02' })
   requestId?: string | null;
 }

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { accessibleWhere, permittedFields } from '../access/ability';
 import type { Actor } from '../access/actor';
 import { pick } from '../common/pick';
-import { orderOf, toPage } from '../common/keyset';
+import { fieldsToldBy, orderOf, toPage } from '../common/keyset';
 import type { Page } from '../common/page.dto';
 import { PlatformDb } from '../database/platform-db';
 import { TenantDb } from '../database/tenant-db';
@@ -33,7 +33,7 @@ export class AuditEventsService {
     const usedFields = Object.entries(FILTERS).flatMap(([parameter, field]) =>
       query[parameter as keyof typeof FILTERS] ? [field] : [],
     );
-    const accessible = accessibleWhere(actor.ability, 'read', 'AuditEvent', [order.field, ...usedFields]);
+    const accessible = accessibleWhere(actor.ability, 'read', 'AuditEvent', [...fieldsToldBy(order), ...usedFields]);
     const rows = await this.tenantDb.run(actor.tenantId, (tx) => this.events.list(tx, query, order, accessible));
     return toPage(rows, query.limit, order, (row) =>
       pick(toAuditEventDto(row), permittedFields(actor.ability, 'read', 'AuditEvent', row)),

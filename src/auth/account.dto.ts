@@ -27,7 +27,12 @@ export class UpdateAccountDto {
   @OneOf(ACCOUNT_STATUSES, { optional: true, description: '`disabled` ends all sessions.' })
   status?: AccountStatus;
 
-  @Secret({ maxLength: 1_024, optional: true, description: 'A new password, 15 to 128 characters. Ends all sessions.' })
+  @Secret({
+    maxLength: 1_024,
+    optional: true,
+    description: 'A new password, 15 to 128 characters. Ends all sessions.',
+    example: 'violet lantern orbit',
+  })
   password?: string;
 }
 

@@ -30,7 +30,10 @@ export class ChangePasswordDto {
 }
 
 export class TokensDto {
-  @ApiProperty({ description: 'A JWT (RFC 9068), to send as a bearer token. Verify it with /.well-known/jwks.json.' })
+  @ApiProperty({
+    description: 'A JWT (RFC 9068), to send as a bearer token. Verify it with /.well-known/jwks.json.',
+    example: 'eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJzdWIiOiIuLi4ifQ.c2lnbmF0dXJl',
+  })
   accessToken: string;
 
   @ApiProperty({

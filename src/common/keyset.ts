@@ -23,6 +23,11 @@ export function orderOf(columns: Record<string, SortColumn>, sort: string): Orde
   return { field, descending: sort.startsWith('-'), ...columns[field]! };
 }
 
+/** The fields that the order tells. The time of making is none of them: the ids, which are UUIDv7, tell it anyway. */
+export function fieldsToldBy({ field, kind }: Order): string[] {
+  return kind === 'time' ? [] : [field];
+}
+
 /** Every value of `?sort` for these columns. */
 export function sortValues(columns: Record<string, SortColumn>): string[] {
   return Object.keys(columns).flatMap((field) => [field, `-${field}`]);

@@ -14,6 +14,7 @@ import {
   ValidateIf,
   type ValidationOptions,
 } from 'class-validator';
+import { lowerCaseId } from './id';
 import { isStorableText, normalizeEmail } from './text';
 
 /** What every field decorator takes. Absent is allowed with `optional`, `null` with `nullable`. */
@@ -91,9 +92,14 @@ export function OneOf(values: readonly string[], options: FieldOptions = {}): Pr
   return field({ type: 'string', enum: [...values] }, options, IsIn(values));
 }
 
-/** The id of something. */
+/** The id of something, in lower case as ours are. */
 export function Id(options: FieldOptions = {}): PropertyDecorator {
-  return field({ type: 'string', format: 'uuid' }, options, IsUUID());
+  return field(
+    { type: 'string', format: 'uuid' },
+    options,
+    Transform(({ value }) => lowerCaseId(value)),
+    IsUUID(),
+  );
 }
 
 /** A moment, ISO 8601 with a time zone, as a string. */

@@ -110,6 +110,9 @@ function removeHalfMade(home: ClusterHome): void {
     const file = path.join(parent, name);
     // In a container each start has the same process number: what is older than we are is not ours.
     const isOlder = statSync(file).mtimeMs < Date.now() - process.uptime() * 1000;
-    if (maker === process.pid ? isOlder : !isAlive(maker)) rmSync(file, { recursive: true, force: true });
+    if (maker === process.pid ? isOlder : !isAlive(maker)) {
+      // Its initdb may outlive it for a moment, and still be writing.
+      rmSync(file, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+    }
   }
 }

@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { Prisma } from '@prisma/client';
 import { ConflictError, DomainError, InvalidInputError, UnavailableError } from '../common/errors';
 
@@ -21,7 +22,7 @@ const TRANSACTION_API_ERROR = 'P2028';
 
 /** A fault of the connection in the words of the contract; any other error as it is. */
 export function asDomainError(error: unknown): unknown {
-  if (error instanceof DomainError || !(error instanceof Error)) return error;
+  if (error instanceof DomainError || !types.isNativeError(error)) return error; // one of another realm, too
   const state = sqlState(error);
   const code = (error as { code?: unknown }).code;
   if ((state && TIMEOUT_STATES.has(state)) || error.message === 'Query read timeout') {

@@ -1,10 +1,13 @@
-import { Param, ParseUUIDPipe } from '@nestjs/common';
+import { Param, ParseUUIDPipe, type PipeTransform } from '@nestjs/common';
 import { ApiParam } from '@nestjs/swagger';
 import { InvalidInputError } from '../common/errors';
+import { lowerCaseId } from '../common/id';
 
 const UUID_SCHEMA = { type: 'string', format: 'uuid' } as const;
 
-/** An id in the path. What is no UUID is wrong input, told before the database is asked. */
+const toLowerCase: PipeTransform = { transform: lowerCaseId };
+
+/** An id in the path, in lower case as ours are. What is no UUID is wrong input, told before the database is asked. */
 export function IdParam(name: string): ParameterDecorator {
   const pipe = new ParseUUIDPipe({
     version: 'all',
@@ -12,7 +15,7 @@ export function IdParam(name: string): ParameterDecorator {
       new InvalidInputError([{ pointer: `/path/${name}`, code: 'is_uuid', message: `${name} must be a UUID.` }]),
   });
   return (target, property, index) => {
-    Param(name, pipe)(target, property, index);
+    Param(name, pipe, toLowerCase)(target, property, index);
     const method = Object.getOwnPropertyDescriptor(target, property!) as PropertyDescriptor;
     ApiParam({ name, schema: UUID_SCHEMA })(target, property!, method);
   };

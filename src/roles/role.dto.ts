@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
-import { ArrayMaxSize, IsArray, ValidateIf, ValidateNested } from 'class-validator';
+import { ArrayMaxSize, IsArray, IsObject, ValidateIf, ValidateNested } from 'class-validator';
 import { SUBJECT_FIELDS } from '../access/permissions';
 import { SYSTEM_ROLE_KEYS } from '../access/system-roles';
 import { sortValues } from '../common/keyset';
@@ -27,6 +27,7 @@ export class CreateRoleDto {
   @ApiProperty({ type: [PermissionDto] })
   @IsArray()
   @ArrayMaxSize(MAX_PERMISSIONS)
+  @IsObject({ each: true })
   @ValidateNested({ each: true })
   @Type(() => PermissionDto)
   permissions: PermissionDto[];
@@ -37,13 +38,14 @@ export class UpdateRoleDto {
   @Text({ maxLength: 100, optional: true, example: 'Billing manager' })
   name?: string;
 
-  @Text({ minLength: 0, maxLength: 500, optional: true, nullable: true, description: 'null clears it.' })
+  @Text({ minLength: 0, maxLength: 500, optional: true, nullable: true, description: 'null clears it.', example: null })
   description?: string | null;
 
   @ApiPropertyOptional({ type: [PermissionDto] })
   @ValidateIf((_, value) => value !== undefined)
   @IsArray()
   @ArrayMaxSize(MAX_PERMISSIONS)
+  @IsObject({ each: true })
   @ValidateNested({ each: true })
   @Type(() => PermissionDto)
   permissions?: PermissionDto[];
@@ -88,10 +90,10 @@ export class RoleDto {
   @ApiPropertyOptional({ type: [PermissionDto] })
   permissions?: PermissionDto[];
 
-  @ApiPropertyOptional({ format: 'date-time' })
+  @ApiPropertyOptional({ format: 'date-time', example: '2026-11-23T10:15:00.000Z' })
   createdAt?: string;
 
-  @ApiPropertyOptional({ format: 'date-time' })
+  @ApiPropertyOptional({ format: 'date-time', example: '2026-11-23T10:15:00.000Z' })
   updatedAt?: string;
 
   @ApiPropertyOptional({ type: 'integer', description: 'The ETag, without its quotes.', example: 1 })

@@ -74,6 +74,13 @@ export class RolesRepository {
     return tx.role.findMany({ where: { tenantId: tx.tenantId, id: { in: [...ids] } }, select: roleColumns });
   }
 
+  /** All roles of those who hold this one. */
+  findOfHolders(tx: TenantTx, id: string): Promise<RoleRow[]> {
+    const { tenantId } = tx;
+    const holders = { tenantId, membership: { tenantId, roles: { some: { tenantId, roleId: id } } } };
+    return tx.role.findMany({ where: { tenantId, memberships: { some: holders } }, select: roleColumns });
+  }
+
   list(
     tx: TenantTx,
     { q, fields, cursor, limit }: ListRolesQuery,

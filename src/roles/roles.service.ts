@@ -1,19 +1,21 @@
+import { isDeepStrictEqual } from 'node:util';
 import { Injectable } from '@nestjs/common';
 import { accessibleWhere } from '../access/ability';
 import type { Actor } from '../access/actor';
-import { assertMayGrant, authorize } from '../access/authorize';
+import { assertMayGrant, assertMayLift, authorize } from '../access/authorize';
 import type { Permission } from '../access/system-roles';
 import { visible } from '../access/visible';
 import { AuditLog } from '../audit/audit-log';
 import { Clock } from '../common/clock';
 import { ForbiddenError, NotFoundError, PreconditionFailedError } from '../common/errors';
-import { orderOf, toPage } from '../common/keyset';
+import { fieldsToldBy, orderOf, toPage } from '../common/keyset';
 import type { Page } from '../common/page.dto';
 import { TenantDb, type TenantTx } from '../database/tenant-db';
+import { normalizeConditions } from './normalize-conditions';
 import type { PermissionDto } from './permission.dto';
 import { type CreateRoleDto, type ListRolesQuery, ROLE_SORTS, type RoleDto, type UpdateRoleDto } from './role.dto';
 import { type RoleRow, RolesRepository } from './roles.repository';
-import { permissionsOfRow, toRoleDto } from './to-role-dto';
+import { permissionsOfRow, toPermissionDto, toRoleDto } from './to-role-dto';
 
 @Injectable()
 export class RolesService {
@@ -26,7 +28,10 @@ export class RolesService {
 
   async list(actor: Actor, query: ListRolesQuery): Promise<Page<RoleDto>> {
     const order = orderOf(ROLE_SORTS, query.sort);
-    const accessible = accessibleWhere(actor.ability, 'read', 'Role', [order.field, ...(query.q ? ['name'] : [])]);
+    const accessible = accessibleWhere(actor.ability, 'read', 'Role', [
+      ...fieldsToldBy(order),
+      ...(query.q ? ['name'] : []),
+    ]);
     const rows = await this.db.run(actor.tenantId, (tx) => this.roles.list(tx, query, order, accessible));
     return toPage(rows, query.limit, order, (row) => visible(actor, 'Role', row, toRoleDto(row), query.fields));
   }
@@ -43,13 +48,13 @@ export class RolesService {
     assertMayGrant(actor, permissions);
     return this.db.run(actor.tenantId, async (tx) => {
       const row = await this.roles.create(tx, { name: input.name, description: input.description ?? '', permissions });
-      authorize(actor, 'create', 'Role', row);
+      authorize(actor, 'create', 'Role', row, namesOf(input));
       await this.audit.record(tx, actor, {
         action: 'role.created',
         target: { type: 'Role', id: row.id },
         after: toRoleDto(row),
       });
-      return toRoleDto(row);
+      return visible(actor, 'Role', row, toRoleDto(row));
     });
   }
 
@@ -61,15 +66,11 @@ export class RolesService {
     const permissions = input.permissions?.map(toPermission);
     return this.db.run(actor.tenantId, async (tx) => {
       const before = await this.findEditable(tx, actor, id, version);
-      authorize(
-        actor,
-        'update',
-        'Role',
-        before,
-        Object.keys(input).filter((field) => input[field as keyof UpdateRoleDto] !== undefined),
-      );
+      const fields = namesOf(input);
+      authorize(actor, 'update', 'Role', before, fields);
       assertMayGrant(actor, permissionsOfRow(before));
-      if (permissions) assertMayGrant(actor, permissions);
+      if (fields.length === 0) return visible(actor, 'Role', before, toRoleDto(before));
+      if (permissions) await this.assertMayReplace(tx, actor, before, permissions);
       const change = {
         name: input.name,
         description: input.description === null ? '' : input.description,
@@ -101,6 +102,17 @@ export class RolesService {
     });
   }
 
+  /** The new permissions are held, no prohibition is lifted that binds the actor, and none is laid on somebody above. */
+  private async assertMayReplace(tx: TenantTx, actor: Actor, role: RoleRow, after: Permission[]): Promise<void> {
+    const before = permissionsOfRow(role);
+    assertMayGrant(actor, after);
+    assertMayLift(actor, without(before, after), '/permissions');
+    const laid = without(after, before).find(({ inverted }) => inverted);
+    if (!laid) return;
+    const held = await this.roles.findOfHolders(tx, role.id);
+    assertMayGrant(actor, held.flatMap(permissionsOfRow), `/permissions/${after.indexOf(laid)}`);
+  }
+
   private async find(tx: TenantTx, actor: Actor, id: string): Promise<RoleRow> {
     const row = await this.roles.find(tx, id, accessibleWhere(actor.ability, 'read', 'Role'));
     if (!row) throw new NotFoundError('role');
@@ -120,8 +132,19 @@ function toPermission({ subject, action, conditions, fields, inverted }: Permiss
   return {
     subject,
     action,
-    conditions: conditions ?? undefined,
+    conditions: conditions ? normalizeConditions(conditions) : undefined,
     fields: fields?.length ? fields : undefined,
     inverted: inverted ?? undefined,
   };
+}
+
+/** The permissions that are not among `others`. */
+function without(permissions: readonly Permission[], others: readonly Permission[]): Permission[] {
+  const known = others.map(toPermissionDto);
+  return permissions.filter((rule) => !known.some((other) => isDeepStrictEqual(other, toPermissionDto(rule))));
+}
+
+/** The properties that the caller sent. */
+function namesOf(input: CreateRoleDto | UpdateRoleDto): string[] {
+  return Object.entries(input).flatMap(([name, value]) => (value === undefined ? [] : [name]));
 }

@@ -29,6 +29,7 @@ export class TenantOwnerDto {
     maxLength: MAX_PASSWORD_LENGTH,
     optional: true,
     description: 'A first password, for a person who has no account yet.',
+    example: 'violet lantern orbit',
   })
   password?: string;
 }
@@ -96,16 +97,24 @@ export class TenantDto {
   @ApiPropertyOptional({ enum: TENANT_STATUSES, example: 'active' })
   status?: string;
 
-  @ApiPropertyOptional({ format: 'date-time', description: 'Present when the tenant is deleted.' })
+  @ApiPropertyOptional({
+    format: 'date-time',
+    description: 'Present when the tenant is deleted.',
+    example: '2026-11-24T09:00:00.000Z',
+  })
   deletedAt?: string;
 
-  @ApiPropertyOptional({ format: 'date-time', description: 'Until then a deleted tenant can be restored.' })
+  @ApiPropertyOptional({
+    format: 'date-time',
+    description: 'Until then a deleted tenant can be restored.',
+    example: '2026-12-24T09:00:00.000Z',
+  })
   purgeAfter?: string;
 
-  @ApiPropertyOptional({ format: 'date-time' })
+  @ApiPropertyOptional({ format: 'date-time', example: '2026-11-23T10:15:00.000Z' })
   createdAt?: string;
 
-  @ApiPropertyOptional({ format: 'date-time' })
+  @ApiPropertyOptional({ format: 'date-time', example: '2026-11-23T10:15:00.000Z' })
   updatedAt?: string;
 
   @ApiPropertyOptional({ type: 'integer', description: 'The ETag, without its quotes.', example: 1 })

@@ -1,7 +1,8 @@
 import { rowOf } from '../access/ability';
 import type { Actor } from '../access/actor';
+import { visible } from '../access/visible';
 import type { UserDto } from './user.dto';
-import type { AssignedRoleDto } from './user-role.dto';
+import type { AssignedRoleDto, RoleRefDto } from './user-role.dto';
 import type { HeldRoleRow } from './user-roles.repository';
 import type { PartialUserRow } from './users.repository';
 
@@ -18,14 +19,14 @@ export function toUserDto(row: PartialUserRow): UserDto {
   };
 }
 
+/** What of a role may stand beside what it gives: of its fields, those that the actor may read. */
+export function toRoleRefDto(actor: Actor, role: HeldRoleRow['role']): RoleRefDto {
+  return visible(actor, 'Role', role, { id: role.id, name: role.name, system: role.systemKey });
+}
+
 /** The held roles that the actor may read. */
 export function toAssignedRoleDtos(actor: Actor, rows: readonly HeldRoleRow[]): AssignedRoleDto[] {
   return rows
     .filter(({ role }) => actor.ability.can('read', rowOf('Role', role)))
-    .map(({ role, expiresAt }) => ({
-      id: role.id,
-      name: role.name,
-      system: role.systemKey,
-      expiresAt: expiresAt?.toISOString() ?? null,
-    }));
+    .map(({ role, expiresAt }) => ({ ...toRoleRefDto(actor, role), expiresAt: expiresAt?.toISOString() ?? null }));
 }

@@ -1,6 +1,6 @@
-import { ApiProperty } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
-import { ArrayMaxSize, ArrayUnique, IsArray, ValidateNested } from 'class-validator';
+import { ArrayMaxSize, ArrayUnique, IsArray, IsObject, ValidateNested } from 'class-validator';
 import { SYSTEM_ROLE_KEYS } from '../access/system-roles';
 import { Id, Moment } from '../common/validation';
 import { PermissionDto } from '../roles/permission.dto';
@@ -18,7 +18,7 @@ export class AssignRoleDto {
 }
 
 export class RoleAssignmentDto extends AssignRoleDto {
-  @Id()
+  @Id({ example: '0199f2c0-7d3a-7cc1-8a44-0d8a2b7c9e11' })
   roleId: string;
 }
 
@@ -27,20 +27,22 @@ export class ReplaceRolesDto {
   @IsArray()
   @ArrayMaxSize(MAX_ROLES)
   @ArrayUnique((assignment: RoleAssignmentDto) => assignment?.roleId)
+  @IsObject({ each: true })
   @ValidateNested({ each: true })
   @Type(() => RoleAssignmentDto)
   roles: RoleAssignmentDto[];
 }
 
+/** Without what the caller may not read of the role. */
 export class RoleRefDto {
-  @ApiProperty({ format: 'uuid' })
+  @ApiProperty({ format: 'uuid', example: '0199f2c0-7d3a-7cc1-8a44-0d8a2b7c9e11' })
   id: string;
 
-  @ApiProperty({ example: 'Admin' })
-  name: string;
+  @ApiPropertyOptional({ example: 'Admin' })
+  name?: string;
 
-  @ApiProperty({ type: 'string', nullable: true, enum: SYSTEM_ROLE_KEYS, example: 'admin' })
-  system: string | null;
+  @ApiPropertyOptional({ type: 'string', nullable: true, enum: SYSTEM_ROLE_KEYS, example: 'admin' })
+  system?: string | null;
 }
 
 export class AssignedRoleDto extends RoleRefDto {

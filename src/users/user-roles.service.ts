@@ -1,14 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import { accessibleWhere, rowOf } from '../access/ability';
 import type { Actor } from '../access/actor';
-import { assertMayGrant, authorize } from '../access/authorize';
+import { assertMayGrant, assertMayLift, authorize } from '../access/authorize';
 import { AuditLog } from '../audit/audit-log';
 import { Clock } from '../common/clock';
-import { type FieldError, InvalidInputError, NotFoundError, PreconditionFailedError } from '../common/errors';
+import { InvalidInputError, NotFoundError, PreconditionFailedError } from '../common/errors';
 import { TenantDb, type TenantTx } from '../database/tenant-db';
-import { type RoleRow, RolesRepository } from '../roles/roles.repository';
+import { RolesRepository } from '../roles/roles.repository';
 import { permissionsOfRow, toPermissionDto } from '../roles/to-role-dto';
-import { toAssignedRoleDtos } from './to-user-dto';
+import { changedAssignments, faultsOf } from './role-assignments';
+import { toAssignedRoleDtos, toRoleRefDto } from './to-user-dto';
 import type {
   AssignRoleDto,
   EffectivePermissionsDto,
@@ -43,19 +44,19 @@ export class UserRolesService {
       const user = await this.findUser(tx, actor, userId);
       if (user.status !== 'active') return { data: [] };
       const held = await this.userRoles.list(tx, userId, this.clock.now());
-      const readable = held.filter(({ role }) => actor.ability.can('read', rowOf('Role', role)));
+      const readable = held.filter(({ role }) => actor.ability.can('read', rowOf('Role', role), 'permissions'));
       return {
         data: readable.flatMap(({ role }) =>
           permissionsOfRow(role).map((permission) => ({
             ...toPermissionDto(permission),
-            role: { id: role.id, name: role.name, system: role.systemKey },
+            role: toRoleRefDto(actor, role),
           })),
         ),
       };
     });
   }
 
-  /** Replaces all roles of the user. @throws ConflictError when no owner would remain */
+  /** Replaces all roles of the user that the actor may read. @throws ConflictError when no owner would remain */
   async replace(
     actor: Actor,
     userId: string,
@@ -70,7 +71,10 @@ export class UserRolesService {
         userId,
         held.filter(({ role }) => !kept.has(role.id)),
       );
-      await this.assignWithin(tx, actor, userId, changed(input.roles, held), (index) => `/roles/${index}/roleId`);
+      const changes = changedAssignments(input.roles, held);
+      const pointerOf: PointerOf = (index) => `/roles/${input.roles.indexOf(changes[index]!)}/roleId`;
+      this.assertMayChange(actor, changes, held, pointerOf);
+      await this.assignWithin(tx, actor, userId, changes, pointerOf);
     });
   }
 
@@ -85,7 +89,10 @@ export class UserRolesService {
     return this.change(actor, userId, version, async (tx, held) => {
       if (!(await this.roles.find(tx, roleId, accessibleWhere(actor.ability, 'read', 'Role'))))
         throw new NotFoundError('role');
-      await this.assignWithin(tx, actor, userId, changed([{ roleId, ...input }], held), () => '/path/roleId');
+      const changes = changedAssignments([{ roleId, ...input }], held);
+      const pointerOf: PointerOf = () => '/path/roleId';
+      this.assertMayChange(actor, changes, held, pointerOf);
+      await this.assignWithin(tx, actor, userId, changes, pointerOf);
     });
   }
 
@@ -119,14 +126,43 @@ export class UserRolesService {
       found.find((row) => row.id === roleId && actor.ability.can('read', rowOf('Role', row))),
     );
     const now = this.clock.now();
-    const errors = assignments.flatMap((assignment, index) => faultOf(assignment, rows[index], pointerOf(index), now));
+    const errors = assignments.flatMap((assignment, index) => faultsOf(assignment, rows[index], pointerOf(index), now));
     if (errors.length > 0) throw new InvalidInputError(errors);
     for (const [index, { roleId, expiresAt }] of assignments.entries()) {
       const role = rows[index]!;
+      const permissions = permissionsOfRow(role);
       authorize(actor, 'assign', 'Role', role);
-      assertMayGrant(actor, permissionsOfRow(role), pointerOf(index));
+      assertMayGrant(actor, permissions, pointerOf(index));
+      if (permissions.some(({ inverted }) => inverted)) await this.assertNotAbove(tx, actor, userId, pointerOf(index));
       await this.userRoles.assign(tx, userId, roleId, expiresAt ? new Date(expiresAt) : null);
       await this.record(tx, actor, 'role.assigned', userId, { roleId, role: role.name, expiresAt: expiresAt ?? null });
+    }
+  }
+
+  /**
+   * Nobody takes anything from somebody whose roles give more than their own. Everybody may do it to themselves.
+   * @throws ForbiddenError `permission_not_held`
+   */
+  async assertNotAbove(tx: TenantTx, actor: Actor, userId: string, pointer = '/path/userId'): Promise<void> {
+    if (userId === actor.userId) return;
+    const held = await this.userRoles.list(tx, userId, this.clock.now());
+    assertMayGrant(
+      actor,
+      held.flatMap(({ role }) => permissionsOfRow(role)),
+      pointer,
+    );
+  }
+
+  /** A held role that gets another end may end sooner: that takes it away. */
+  private assertMayChange(
+    actor: Actor,
+    changes: readonly RoleAssignmentDto[],
+    held: readonly HeldRoleRow[],
+    pointerOf: PointerOf,
+  ): void {
+    for (const [index, { roleId }] of changes.entries()) {
+      const before = held.find(({ role }) => role.id === roleId);
+      if (before) assertMayLift(actor, permissionsOfRow(before.role), pointerOf(index));
     }
   }
 
@@ -139,6 +175,7 @@ export class UserRolesService {
     for (const { role } of held) {
       authorize(actor, 'assign', 'Role', role);
       assertMayGrant(actor, permissionsOfRow(role), '/path/userId');
+      assertMayLift(actor, permissionsOfRow(role), '/path/userId');
       await this.record(tx, actor, 'role.unassigned', userId, { roleId: role.id, role: role.name });
     }
     await this.userRoles.unassign(
@@ -159,7 +196,12 @@ export class UserRolesService {
       await this.userRoles.lockOwners(tx);
       const user = await this.findUser(tx, actor, userId);
       if (version !== undefined && version !== user.version) throw new PreconditionFailedError();
-      await work(tx, await this.userRoles.list(tx, userId, this.clock.now()));
+      const held = await this.userRoles.list(tx, userId, this.clock.now());
+      // What the actor may not see stays as it is.
+      await work(
+        tx,
+        held.filter(({ role }) => actor.ability.can('read', rowOf('Role', role))),
+      );
       await this.userRoles.assertOwnerRemains(tx);
       const after = await this.users.update(tx, userId, user.version!, {}, this.clock.now());
       return this.answer(tx, actor, after);
@@ -187,33 +229,4 @@ export class UserRolesService {
     const values = action === 'role.assigned' ? { after: role } : { before: role };
     return this.audit.record(tx, actor, { action, target: { type: 'User', id: userId }, ...values });
   }
-}
-
-/** The assignments that differ from what is held. */
-function changed(wanted: readonly RoleAssignmentDto[], held: readonly HeldRoleRow[]): RoleAssignmentDto[] {
-  const endOf = (expiresAt: string | Date | null | undefined): number | null =>
-    expiresAt ? new Date(expiresAt).getTime() : null;
-  return wanted.filter(({ roleId, expiresAt }) => {
-    const now = held.find(({ role }) => role.id === roleId);
-    return !now || endOf(now.expiresAt) !== endOf(expiresAt);
-  });
-}
-
-function faultOf(
-  { expiresAt }: RoleAssignmentDto,
-  role: RoleRow | undefined,
-  pointer: string,
-  now: Date,
-): FieldError[] {
-  if (!role) return [{ pointer, code: 'unknown_role', message: 'There is no such role in this tenant.' }];
-  if (expiresAt && new Date(expiresAt) <= now) {
-    return [
-      {
-        pointer: pointer.replace(/(roleId)$/, 'expiresAt'),
-        code: 'in_the_past',
-        message: 'expiresAt must lie in the future.',
-      },
-    ];
-  }
-  return [];
 }

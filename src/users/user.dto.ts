@@ -1,6 +1,8 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { Transform } from 'class-transformer';
 import { ArrayMaxSize, ArrayUnique, IsArray, IsUUID, ValidateIf } from 'class-validator';
 import { SUBJECT_FIELDS } from '../access/permissions';
+import { lowerCaseId } from '../common/id';
 import { sortValues } from '../common/keyset';
 import { PageQuery } from '../common/page.dto';
 import { Choice, Email, Id, OneOf, Secret, Text, WordList } from '../common/validation';
@@ -32,6 +34,7 @@ export class CreateUserDto {
   @ValidateIf((_, value) => value !== undefined)
   @IsArray()
   @ArrayMaxSize(MAX_ROLES)
+  @Transform(({ value }) => (Array.isArray(value) ? value.map(lowerCaseId) : (value as unknown)))
   @ArrayUnique()
   @IsUUID('all', { each: true })
   roleIds?: string[];
@@ -40,6 +43,7 @@ export class CreateUserDto {
     maxLength: MAX_PASSWORD_LENGTH,
     optional: true,
     description: 'A first password for a person who has no account yet. Platform administrators only.',
+    example: 'violet lantern orbit',
   })
   password?: string;
 }
@@ -105,10 +109,10 @@ export class UserDto {
   @ApiPropertyOptional({ type: [AssignedRoleDto], description: 'With `?include=roles`.' })
   roles?: AssignedRoleDto[];
 
-  @ApiPropertyOptional({ format: 'date-time' })
+  @ApiPropertyOptional({ format: 'date-time', example: '2026-11-23T10:15:00.000Z' })
   createdAt?: string;
 
-  @ApiPropertyOptional({ format: 'date-time' })
+  @ApiPropertyOptional({ format: 'date-time', example: '2026-11-23T10:15:00.000Z' })
   updatedAt?: string;
 
   @ApiPropertyOptional({ type: 'integer', description: 'The ETag, without its quotes.', example: 1 })

@@ -78,24 +78,32 @@ export class UsersRepository {
     }) as Promise<PartialUserRow | null>;
   }
 
-  list(tx: TenantTx, query: ListUsersQuery, order: Order, accessible: object, now: Date): Promise<PartialUserRow[]> {
+  /** @param accessible which users, and by which roles they can be filtered */
+  list(
+    tx: TenantTx,
+    query: ListUsersQuery,
+    order: Order,
+    accessible: { users: object; roles: object },
+    now: Date,
+  ): Promise<PartialUserRow[]> {
     const { tenantId } = tx;
     const { status, email, roleId, q, fields, include, cursor, limit } = query;
+    const held = heldRoles(tenantId, now);
     return tx.membership.findMany({
       where: {
         tenantId,
         ...(status && { status }),
         ...(email && { email }),
-        ...(roleId && { roles: { some: { tenantId, roleId, OR: [{ expiresAt: null }, { expiresAt: { gt: now } }] } } }),
+        ...(roleId && { roles: { some: { roleId, ...held.where, role: { tenantId, AND: [accessible.roles] } } } }),
         AND: [
-          accessible,
+          accessible.users,
           afterCursor(order, cursor),
           q ? { OR: [{ nameKey: startsWith(normalizeName(q)) }, { email: startsWith(normalizeEmail(q)) }] } : {},
         ],
       },
       orderBy: orderBy(order),
       take: rowsFor(limit),
-      select: { ...columnsFor(fields, order), ...(include?.includes('roles') && { roles: heldRoles(tenantId, now) }) },
+      select: { ...columnsFor(fields, order), ...(include?.includes('roles') && { roles: held }) },
     }) as unknown as Promise<PartialUserRow[]>;
   }
 

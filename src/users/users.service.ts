@@ -1,17 +1,16 @@
 import { Injectable } from '@nestjs/common';
 import { accessibleWhere } from '../access/ability';
 import type { Actor } from '../access/actor';
-import { assertMayGrant, authorize } from '../access/authorize';
+import { authorize } from '../access/authorize';
 import { visible } from '../access/visible';
 import type { AuditAction } from '../audit/audit-actions';
 import { AuditLog } from '../audit/audit-log';
 import { Clock } from '../common/clock';
 import { ForbiddenError, NotFoundError, PreconditionFailedError } from '../common/errors';
-import { orderOf, toPage } from '../common/keyset';
+import { fieldsToldBy, orderOf, toPage } from '../common/keyset';
 import type { Page } from '../common/page.dto';
 import { PasswordsService } from '../credentials/passwords.service';
 import { TenantDb, type TenantTx } from '../database/tenant-db';
-import { permissionsOfRow } from '../roles/to-role-dto';
 import { toAssignedRoleDtos, toUserDto } from './to-user-dto';
 import {
   type CreateUserDto,
@@ -39,7 +38,10 @@ export class UsersService {
 
   async list(actor: Actor, query: ListUsersQuery): Promise<Page<UserDto>> {
     const order = orderOf(USER_SORTS, query.sort);
-    const accessible = accessibleWhere(actor.ability, 'read', 'User', [order.field, ...fieldsUsedBy(query)]);
+    const accessible = {
+      users: accessibleWhere(actor.ability, 'read', 'User', [...fieldsToldBy(order), ...fieldsUsedBy(query)]),
+      roles: accessibleWhere(actor.ability, 'read', 'Role'),
+    };
     const rows = await this.db.run(actor.tenantId, (tx) =>
       this.users.list(tx, query, order, accessible, this.clock.now()),
     );
@@ -64,7 +66,7 @@ export class UsersService {
     return this.db.run(actor.tenantId, async (tx) => {
       const accountId = await this.users.ensureAccount(tx, { ...input, passwordHash, pointer: '/password' });
       const row = await this.users.create(tx, { accountId, email: input.email, name: input.name });
-      authorize(actor, 'invite', 'User', row);
+      authorize(actor, 'invite', 'User', row, ['email', 'name']);
       await this.audit.record(tx, actor, {
         action: 'user.added',
         target: { type: 'User', id: row.id },
@@ -86,7 +88,9 @@ export class UsersService {
       const before = await this.find(tx, actor, id, version);
       const fields = (['name', 'status'] as const).filter((field) => input[field] !== undefined);
       authorize(actor, 'update', 'User', before, fields);
-      if (input.status !== undefined && input.status !== before.status) await this.assertNotAbove(tx, actor, id);
+      if (fields.length === 0) return visible(actor, 'User', before, toUserDto(before));
+      if (input.status !== undefined && input.status !== before.status)
+        await this.assignments.assertNotAbove(tx, actor, id);
       const after = await this.users.update(tx, id, before.version, input, this.clock.now());
       if (input.status === 'suspended') await this.userRoles.assertOwnerRemains(tx);
       await this.audit.record(tx, actor, {
@@ -105,7 +109,7 @@ export class UsersService {
       await this.userRoles.lockOwners(tx);
       const before = await this.find(tx, actor, id, version);
       authorize(actor, 'remove', 'User', before);
-      await this.assertNotAbove(tx, actor, id);
+      await this.assignments.assertNotAbove(tx, actor, id);
       await this.users.delete(tx, id);
       await this.userRoles.assertOwnerRemains(tx);
       await this.audit.record(tx, actor, {
@@ -134,17 +138,6 @@ export class UsersService {
     if (!row) throw new NotFoundError('user');
     if (version !== undefined && version !== row.version) throw new PreconditionFailedError();
     return row as UserRow;
-  }
-
-  /** Nobody suspends or removes somebody whose roles give more than their own. Everybody may leave. */
-  private async assertNotAbove(tx: TenantTx, actor: Actor, id: string): Promise<void> {
-    if (id === actor.userId) return;
-    const held = await this.userRoles.list(tx, id, this.clock.now());
-    assertMayGrant(
-      actor,
-      held.flatMap(({ role }) => permissionsOfRow(role)),
-      '/path/userId',
-    );
   }
 
   private view(actor: Actor, row: PartialUserRow, query: Pick<ReadUserQuery, 'fields' | 'include'>): UserDto {

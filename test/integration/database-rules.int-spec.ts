@@ -127,12 +127,13 @@ describe('the app login', () => {
     }
   });
 
-  it.each(
-    [...Object.values(LOGINS).map(({ name }) => name), 'postgres'].filter((name) => name !== LOGINS.app.name),
-  )('cannot become %s', async (role) => {
-    await refused('app', `SET ROLE ${role}`);
-    await refused('app', `SET SESSION AUTHORIZATION ${role}`);
-  });
+  it.each([...Object.values(LOGINS).map(({ name }) => name), 'postgres'].filter((name) => name !== LOGINS.app.name))(
+    'cannot become %s',
+    async (role) => {
+      await refused('app', `SET ROLE ${role}`);
+      await refused('app', `SET SESSION AUTHORIZATION ${role}`);
+    },
+  );
 
   it('gets an error, and no rows, when it switches row-level security off', async () => {
     await database.inTransaction('app', tenantId, async (client) => {

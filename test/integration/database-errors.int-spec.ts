@@ -1,0 +1,283 @@
+import { Prisma } from '@prisma/client';
+import { ConflictError, DomainError, InvalidInputError, UnavailableError } from '../../src/common/errors';
+import { newId } from '../../src/common/id';
+import { asConflict, asUnknownReference } from '../../src/database/database-errors';
+import { startEmbeddedPostgres } from '../../src/database/embedded-postgres';
+import { bootstrapDatabase } from '../../src/database/logins';
+import type { DatabaseUrls } from '../../src/database/pools';
+import type { TenantTx } from '../../src/database/tenant-db';
+import { type Query, readCatalogue } from '../support/catalogue';
+import { type Doors, openDoors } from '../support/doors';
+import { newDatabase, type TestDatabase } from '../support/postgres';
+import { Rows } from '../support/rows';
+import { makeTestDirectory, removeTestDirectory } from '../support/test-directory';
+
+let database: TestDatabase;
+let doors: Doors;
+const tenantId = newId();
+const anotherTenantId = newId();
+
+beforeAll(async () => {
+  database = await newDatabase();
+  await database.query('admin', `ALTER DATABASE ${database.name} SET deadlock_timeout = '20ms'`);
+  const query: Query = (sql, parameters) => database.query('admin', sql, parameters);
+  const rows = new Rows(await readCatalogue(query), query);
+  await rows.fillTenant(tenantId);
+  await rows.fillTenant(anotherTenantId);
+  doors = await openDoors(database.urls);
+});
+afterAll(async () => {
+  await doors.close();
+  await database.drop();
+});
+
+const run = <Result>(work: (tx: TenantTx) => Promise<Result>): Promise<Result> => doors.tenants.run(tenantId, work);
+
+/** What a piece of work fails with. */
+async function failureOf(work: Promise<unknown>): Promise<unknown> {
+  try {
+    await work;
+  } catch (error) {
+    return error;
+  }
+  throw new Error('It did not fail.');
+}
+
+async function expectUnavailable(work: Promise<unknown>, code: string): Promise<void> {
+  const error = await failureOf(work);
+  expect(error).toBeInstanceOf(UnavailableError);
+  expect(error).toMatchObject({ code, cause: { message: expect.any(String) as string } });
+}
+
+const newRole = (tx: TenantTx, role: Partial<Prisma.RoleUncheckedCreateInput> = {}) => {
+  const id = newId();
+  return tx.role.create({ data: { tenantId, id, name: id, nameKey: id, ...role }, select: { id: true } });
+};
+const renameTenant = (tx: TenantTx, name: string) =>
+  tx.tenant.update({ where: { id: tenantId }, data: { name }, select: { id: true } });
+
+/** Resolves when told to. */
+function gate(): { opened: Promise<void>; open: () => void } {
+  let open = (): void => undefined;
+  const opened = new Promise<void>((resolve) => (open = resolve));
+  return { opened, open };
+}
+
+describe('a unique violation', () => {
+  const NAME_TAKEN = { code: 'role_name_taken', pointer: '/name', message: 'Another role has this name.' };
+  const violate = () =>
+    failureOf(
+      run(async (tx) => {
+        await newRole(tx, { name: 'Twice', nameKey: 'twice' });
+        await newRole(tx, { name: 'Twice', nameKey: 'twice' });
+      }),
+    );
+
+  it('is a conflict where its index has a rule', async () => {
+    const conflict = asConflict(await violate(), { roles_tenant_id_name_key_key: NAME_TAKEN });
+    expect(conflict).toBeInstanceOf(ConflictError);
+    expect(conflict).toMatchObject({ code: 'role_name_taken', errors: [NAME_TAKEN] });
+  });
+
+  it('stays what it is where another index has one, so that nobody is told a wrong reason', async () => {
+    const error = await violate();
+    expect(asConflict(error, { roles_tenant_id_system_key_key: NAME_TAKEN })).toBe(error);
+    expect(error).toMatchObject({ code: 'P2002' });
+  });
+});
+
+describe('a violated foreign key', () => {
+  it('is an unknown reference in the input', async () => {
+    const error = await failureOf(
+      run((tx) =>
+        tx.membershipRole.create({
+          data: { tenantId, membershipId: newId(), roleId: newId() },
+          select: { roleId: true },
+        }),
+      ),
+    );
+    const inputError = asUnknownReference(error, '/roleIds', 'There is no such role.');
+    expect(inputError).toBeInstanceOf(InvalidInputError);
+    expect(inputError).toMatchObject({ errors: [{ pointer: '/roleIds', code: 'unknown_reference' }] });
+  });
+
+  it('is no conflict', async () => {
+    const error = await failureOf(run((tx) => newRole(tx, { tenantId: anotherTenantId })));
+    expect(asUnknownReference(error, '/x', '')).toBe(error);
+  });
+});
+
+describe('a violation of row-level security', () => {
+  it('stays an unforeseen error: it is a fault of ours, not of the caller', async () => {
+    const error = await failureOf(run((tx) => newRole(tx, { tenantId: anotherTenantId })));
+    expect(error).not.toBeInstanceOf(DomainError);
+    expect((error as Error).message).toContain('row-level security');
+  });
+});
+
+describe('too long', () => {
+  it('for a statement: database_timeout', async () => {
+    await expectUnavailable(
+      run(async (tx) => {
+        await tx.$executeRaw`SET LOCAL statement_timeout = '20ms'`;
+        await tx.$queryRaw`SELECT pg_sleep(10)::text`;
+      }),
+      'database_timeout',
+    );
+  });
+
+  it('for a lock that somebody else holds: database_timeout', async () => {
+    await database.inTransaction('admin', undefined, async (other) => {
+      await other.query('SELECT FROM app.tenants WHERE id = $1 FOR UPDATE', [tenantId]);
+      await expectUnavailable(
+        run(async (tx) => {
+          await tx.$executeRaw`SET LOCAL lock_timeout = '20ms'`;
+          await renameTenant(tx, 'locked');
+        }),
+        'database_timeout',
+      );
+    });
+  });
+
+  it('for a transaction in which nothing happens: unavailable', async () => {
+    const impatient = await openDoors(database.urls, { POSTGRES_STATEMENT_TIMEOUT_MS: 100 });
+    try {
+      const error = await failureOf(
+        impatient.tenants.run(tenantId, async (tx) => {
+          await new Promise((resolve) => setTimeout(resolve, 300));
+          await renameTenant(tx, 'late');
+        }),
+      );
+      expect(error).toBeInstanceOf(UnavailableError);
+    } finally {
+      await impatient.close();
+    }
+  });
+
+  it('for a free connection of the pool: too_busy', async () => {
+    const small = await openDoors(database.urls, { POSTGRES_POOL_SIZE: 1, POSTGRES_CONNECT_TIMEOUT_MS: 1_000 });
+    const [begun, ended] = [gate(), gate()];
+    try {
+      const holder = small.tenants.run(tenantId, async (tx) => {
+        await tx.$queryRaw`SELECT 1`;
+        begun.open();
+        await ended.opened;
+      });
+      await Promise.race([begun.opened, holder]);
+      await expectUnavailable(
+        small.tenants.run(tenantId, (tx) => tx.$queryRaw`SELECT 1`),
+        'too_busy',
+      );
+      ended.open();
+      await holder;
+      await small.tenants.run(tenantId, (tx) => tx.$queryRaw`SELECT 1`);
+    } finally {
+      ended.open();
+      await small.close();
+    }
+  });
+});
+
+describe('somebody else at the same time', () => {
+  it('in a deadlock: one is too_busy, the other goes on', async () => {
+    const [a, b] = [newId(), newId()];
+    await run((tx) => Promise.all([newRole(tx, { id: a }), newRole(tx, { id: b })]));
+    const rename = (tx: TenantTx, id: string) =>
+      tx.role.updateMany({ where: { tenantId, id }, data: { description: 'x' } });
+    const [gateA, gateB] = [gate(), gate()];
+    const inOrder = (first: string, second: string, mine: typeof gateA, theirs: typeof gateA) =>
+      run(async (tx) => {
+        await rename(tx, first);
+        mine.open();
+        await theirs.opened;
+        await rename(tx, second);
+      });
+    const outcomes = await Promise.allSettled([inOrder(a, b, gateA, gateB), inOrder(b, a, gateB, gateA)]);
+    const failures = outcomes
+      .filter((outcome) => outcome.status === 'rejected')
+      .map((outcome) => outcome.reason as unknown);
+    expect(failures).toEqual([expect.any(UnavailableError)]);
+    expect(failures[0]).toMatchObject({ code: 'too_busy' });
+  });
+
+  it('changing what a repeatable read has read: too_busy', async () => {
+    await expectUnavailable(
+      doors.tenants.run(
+        tenantId,
+        async (tx) => {
+          await tx.$queryRaw`SELECT 1 FROM app.tenants`;
+          await run((other) => renameTenant(other, 'changed meanwhile'));
+          await renameTenant(tx, 'too late');
+        },
+        { isolationLevel: 'RepeatableRead' },
+      ),
+      'too_busy',
+    );
+  });
+});
+
+describe('the connection', () => {
+  it('lost in the middle: database_unavailable, and the next transaction has a new one', async () => {
+    await expectUnavailable(
+      run(async (tx) => {
+        const [backend] = await tx.$queryRaw<{ pid: number }[]>`SELECT pg_backend_pid() AS pid`;
+        await database.query('admin', 'SELECT pg_terminate_backend($1)', [backend!.pid]);
+        await renameTenant(tx, 'lost');
+      }),
+      'database_unavailable',
+    );
+    await expect(run((tx) => renameTenant(tx, 'found'))).resolves.toEqual({ id: tenantId });
+  });
+
+  it('refused, for the password is wrong: database_unavailable', async () => {
+    const app = new URL(database.urls.app);
+    app.password = 'wrong';
+    const locked = await openDoors({ ...database.urls, app: app.toString() });
+    try {
+      await expectUnavailable(
+        locked.tenants.run(tenantId, (tx) => tx.$queryRaw`SELECT 1`),
+        'database_unavailable',
+      );
+    } finally {
+      await locked.close();
+    }
+  });
+});
+
+describe('a server of its own', () => {
+  it('stopped under a query and before one: database_unavailable; started again, it serves the same pools', async () => {
+    const directory = makeTestDirectory();
+    const binDir = process.env.TEST_POSTGRES_BIN;
+    const start = () => startEmbeddedPostgres({ dataDir: directory, ...(binDir && { binDir }) });
+    let server = await start();
+    let own: Doors | undefined;
+    try {
+      const { urls } = await bootstrapDatabase(server.adminUrl(), { database: 'stopped' });
+      own = await openDoors(urls as DatabaseUrls);
+      const { tenants } = own;
+      const begun = gate();
+      const underWay = expectUnavailable(
+        tenants.run(tenantId, async (tx) => {
+          await tx.$queryRaw`SELECT 1`;
+          begun.open();
+          await tx.$queryRaw`SELECT pg_sleep(20)::text`;
+        }),
+        'database_unavailable',
+      );
+      await begun.opened;
+      await server.stop();
+      await underWay;
+      await expectUnavailable(
+        tenants.run(tenantId, (tx) => tx.$queryRaw`SELECT 1`),
+        'database_unavailable',
+      );
+
+      server = await start();
+      await expect(tenants.run(tenantId, (tx) => tx.$queryRaw`SELECT 1 AS one`)).resolves.toEqual([{ one: 1 }]);
+    } finally {
+      await own?.close();
+      await server.stop();
+      removeTestDirectory(directory);
+    }
+  });
+});
