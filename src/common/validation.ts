@@ -39,7 +39,7 @@ function field(schema: object, options: FieldOptions, ...validators: PropertyDec
       required: !optional,
       ...(description && { description }),
       ...(example !== undefined && { example }),
-    } as ApiPropertyOptions),
+    }),
     ...presence,
     ...validators,
   );

@@ -55,7 +55,8 @@ async function assertRestrictedLogin(client: TenantryClient, variable: string): 
 export async function assertRestrictedLogins(urls: DatabaseUrls, env: Env): Promise<void> {
   const variables = { app: 'POSTGRES_URL', platform: 'POSTGRES_PLATFORM_URL' } as const;
   for (const name of ['app', 'platform'] as const) {
-    const client = createPrismaClient(createPool(name, urls[name], env), env);
+    const pool = createPool(name, urls[name], env);
+    const client = createPrismaClient(pool, env);
     try {
       await assertRestrictedLogin(client, variables[name]);
     } catch (error) {
@@ -64,6 +65,7 @@ export async function assertRestrictedLogins(urls: DatabaseUrls, env: Env): Prom
         : new StartupError(`${variables[name]} does not work: ${reasonOf(error)}`, { cause: error });
     } finally {
       await client.$disconnect();
+      await pool.end();
     }
   }
 }

@@ -14,4 +14,9 @@ export class Pools {
     this.app = createPool('app', urls.app, env);
     this.platform = createPool('platform', urls.platform, env);
   }
+
+  /** Closes every connection, once what runs on it is done. */
+  async end(): Promise<void> {
+    await Promise.all([this.app.end(), this.platform.end()]);
+  }
 }

@@ -10,8 +10,6 @@ const logger = new Logger('Database');
 /** A Prisma client over our own pool, with CASL's cure for empty OR conditions (spike/README.md). */
 export function createPrismaClient(pool: pg.Pool, env: Env) {
   const adapter = new PrismaPg(pool, {
-    disposeExternalPool: true, // otherwise $disconnect() would leave the pool open
-    onPoolError: (error) => logger.warn(`An idle connection was lost: ${error.message}`),
     onConnectionError: (error) => logger.warn(`A connection in use was lost: ${error.message}`),
   });
   return new PrismaClient({

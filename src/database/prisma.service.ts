@@ -1,5 +1,6 @@
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { CustomPrismaService } from 'nestjs-prisma';
+import { Pools } from './pools';
 import type { TenantryClient } from './prisma-client';
 
 export const APP_CLIENT = 'PrismaAppClient';
@@ -17,13 +18,15 @@ export class PrismaService implements OnApplicationShutdown {
   constructor(
     @Inject(APP_CLIENT) app: CustomPrismaService<TenantryClient>,
     @Inject(PLATFORM_CLIENT) platform: CustomPrismaService<TenantryClient>,
+    private readonly pools: Pools,
   ) {
     this.app = app.client;
     this.platform = platform.client;
   }
 
-  /** nestjs-prisma has no shutdown hook for custom clients. */
+  /** nestjs-prisma has no shutdown hook for custom clients, and a client that was never asked does not close its pool. */
   async onApplicationShutdown(): Promise<void> {
     await Promise.all([this.app.$disconnect(), this.platform.$disconnect()]);
+    await this.pools.end();
   }
 }

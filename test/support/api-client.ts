@@ -33,7 +33,7 @@ export class ApiResponse<Body = Response['body']> {
         detail: expect.stringMatching(/\S/) as string,
         instance: this.sent.path,
         code,
-        requestId: this.headers['x-request-id'] as unknown,
+        requestId: this.headers['x-request-id'],
         ...('errors' in (this.body as object) && {
           errors: expect.arrayContaining([
             {
@@ -79,7 +79,7 @@ export class ApiCall<Body = Response['body']> implements PromiseLike<ApiResponse
   expect(status: number, body?: unknown): this {
     this.expectations.push((response) => {
       const { status: actual } = response;
-      expect({ status: actual, ...(actual !== status && { body: response.body as unknown }) }).toEqual({ status });
+      expect({ status: actual, ...(actual !== status && { body: response.body }) }).toEqual({ status });
       if (body !== undefined) expect(response.body).toEqual(body);
     });
     return this;

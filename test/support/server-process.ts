@@ -32,7 +32,7 @@ export class ServerProcess {
     const take = (chunk: Buffer): void => void (this.output += chunk.toString());
     this.child.stdout?.on('data', take);
     this.child.stderr?.on('data', take);
-    this.ended = once(this.child, 'close').then(([code, signal]) => ({ code, signal }) as Ending);
+    this.ended = once(this.child, 'close').then(([code, signal]) => ({ code, signal }));
   }
 
   get pid(): number {
