@@ -91,7 +91,7 @@ export class TenantsService {
     const fields = (['name', 'slug'] as const).filter((field) => input[field] !== undefined);
     return this.change(actor, version, 'tenant.updated', (row) => {
       authorize(actor, 'update', 'Tenant', row, fields);
-      return pickDefined(input);
+      return fields.length > 0 ? pickDefined(input) : undefined;
     });
   }
 
