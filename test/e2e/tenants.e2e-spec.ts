@@ -1,5 +1,6 @@
 import { PLATFORM_TENANT_ID } from '../../src/common/id';
 import { bearer, newAccount, newSession } from '../support/account';
+import type { ApiResponse } from '../support/api-client';
 import { createTestApp, newPassword, type SignedInClient, type TestApp } from '../support/app';
 import { newPerson, newTenant, newTenantWithOwner, newUser } from '../support/tenant';
 
@@ -123,7 +124,7 @@ describe('POST /v1/tenants', () => {
     const statuses = await Promise.all(
       [1, 2, 3].map(async () => (await administrator.post('/v1/tenants', newBody({ slug }))).status),
     );
-    expect(statuses.toSorted()).toEqual([201, 409, 409]);
+    expect(statuses.toSorted((a, b) => a - b)).toEqual([201, 409, 409]);
   });
 
   it.each(['a', '0', 'a-b', 'a--b', 'x'.repeat(63)])('takes the slug %s', async (slug) => {
@@ -220,9 +221,7 @@ describe('GET /v1/tenants', () => {
       const seen: string[] = [];
       let next: string | undefined = `/v1/tenants?q=${prefix}-&sort=${sort}&limit=1&fields=slug`;
       while (next) {
-        const { body, headers }: Awaited<ReturnType<typeof administrator.get>> = await administrator
-          .get(next)
-          .expect(200);
+        const { body, headers }: ApiResponse = await administrator.get(next).expect(200);
         seen.push(...slugsOf(body.data));
         next = /^<(.+)>; rel="next"$/.exec(headers.link ?? '')?.[1];
         expect(next === undefined).toBe(body.page.nextCursor === null);
@@ -359,7 +358,7 @@ describe('PATCH /v1/tenants/:tenantId', () => {
     const { tenant, owner } = await newTenantWithOwner(app);
     const change = async (name: string): Promise<number> =>
       (await owner.patch(`/v1/tenants/${tenant.id}`, { name }).set('if-match', '"1"')).status;
-    expect((await Promise.all([change('One'), change('Other')])).toSorted()).toEqual([200, 412]);
+    expect((await Promise.all([change('One'), change('Other')])).toSorted((a, b) => a - b)).toEqual([200, 412]);
   });
 
   it('refuses a slug that is taken', async () => {
