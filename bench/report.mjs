@@ -72,14 +72,14 @@ function toMarkdown(environment, { seconds, rounds, connections }, summary) {
       row.serverCpuMs.toFixed(2),
       row.databaseCpuMs.toFixed(2),
       String(row.errors),
-      row.candidate === 'tenantry' ? `**${row.ratio.toFixed(2)}**` : '1.00',
+      row.candidate === 'tenantry' ? `**${row.ratio.toPrecision(2)}**` : '1.00',
     ]),
   ];
   return [
     '# Benchmark',
     '',
     `${environment.date}, commit ${environment.commit}. Node ${environment.node}, PostgreSQL ${environment.postgres}, ` +
-      `${environment.cores} cores (${environment.cpu}), load average at the start ${environment.loadAverage.toFixed(1)}.`,
+      `${environment.cores} cores (${environment.cpu}), load average ${environment.loadAverage.map((load) => load.toFixed(1)).join(' at the start, ')} at the end.`,
     '',
     `${environment.tenants} tenants with ${environment.usersPerTenant} users each; ${connections} connections; ` +
       `medians of ${rounds} rounds of ${seconds} s, in which the candidates took turns. Load generator, server and database share the ` +
