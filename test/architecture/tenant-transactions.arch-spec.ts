@@ -68,6 +68,22 @@ describe('the transaction that TenantDb gives', () => {
     expect(type).toBe('undefined');
   });
 
+  it('keeps a nested transaction, which its type hides, on its own connection and in its own rollback', async () => {
+    const id = newId();
+    const failing = doors.tenants.run(id, async (tx) => {
+      const nesting = tx as unknown as Pick<TenantryClient, '$transaction'>;
+      const where = Prisma.sql`SELECT pg_backend_pid() AS pid, pg_current_xact_id()::text AS xid`;
+      const inside = await nesting.$transaction(async (inner) => {
+        await inner.tenant.create({ data: { id, slug: `t-${id}`, name: 'x', nameKey: 'x' }, select: { id: true } });
+        return inner.$queryRaw(where);
+      });
+      expect(inside).toEqual(await tx.$queryRaw(where));
+      throw new Error('on purpose');
+    });
+    await expect(failing).rejects.toThrow('on purpose');
+    expect(await database.query('admin', 'SELECT FROM app.tenants WHERE id = $1', [id])).toEqual([]);
+  });
+
   it.each(["' OR true --", '', 'not-a-uuid', "00000000-0000-0000-0000-000000000000'; DROP TABLE app.roles; --"])(
     'is none for a tenant that is no UUID: %j',
     async (tenantId) => {

@@ -7,7 +7,7 @@ const MAX_BODY_LENGTH = 1_500;
 export class Recorder {
   readonly contract: Contract;
   readonly exchanges: Exchange[] = [];
-  private readonly underway = new Set<string>();
+  private readonly unsent = new Set<{ place: string }>();
 
   constructor(document: OpenAPIObject) {
     this.contract = new Contract(document);
@@ -28,14 +28,15 @@ export class Recorder {
 
   /** A call has been made; it is not sent before somebody awaits it. */
   callMade(call: string): { awaited(): void } {
-    const place = `${call}${callerOf(new Error().stack)}`;
-    this.underway.add(place);
-    return { awaited: () => void this.underway.delete(place) };
+    const entry = { place: `${call}${callerOf(new Error().stack)}` };
+    this.unsent.add(entry);
+    return { awaited: () => void this.unsent.delete(entry) };
   }
 
   /** @throws Error naming the calls that nobody has awaited: they were never sent, and so tested nothing */
   assertAllAwaited(): void {
-    if (this.underway.size > 0) throw new Error(`These calls lack an await:\n${[...this.underway].join('\n')}`);
+    if (this.unsent.size === 0) return;
+    throw new Error(`These calls lack an await:\n${[...this.unsent].map(({ place }) => place).join('\n')}`);
   }
 }
 
