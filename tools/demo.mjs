@@ -26,6 +26,7 @@ async function signIn(baseUrl, { email, password }) {
 
 function inWords(error) {
   if (error instanceof DemoError) return error.message;
+  if (error.name === 'AbortError') return 'Cancelled.';
   if (error instanceof ApiError && error.code === 'invalid_credentials') {
     return "The administrator's e-mail address or password is wrong: set DEMO_ADMIN_EMAIL and DEMO_ADMIN_PASSWORD.";
   }

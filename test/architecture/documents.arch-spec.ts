@@ -53,6 +53,11 @@ describe('generated documents are fresh (npm run docs)', () => {
     expect(committed('openapi.json', expected)).toBe(expected);
   });
 
+  it('openapi.json, as it is served', async () => {
+    const served = await app.getHttpAdapter().getInstance().inject('/openapi.json');
+    expect(served.json()).toEqual(JSON.parse(read('openapi.json')));
+  });
+
   it('docs/routes.md', () => {
     const expected = routesTable(document);
     expect(committed('docs/routes.md', expected)).toBe(expected);

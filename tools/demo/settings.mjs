@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
+import { Writable } from 'node:stream';
 
 const DEFAULT_BASE_URL = 'http://127.0.0.1:3000';
 const DEFAULT_ADMIN_EMAIL = 'admin@tenantry.localhost';
@@ -38,9 +39,16 @@ async function askForPassword(email) {
       'Set DEMO_ADMIN_PASSWORD (and DEMO_ADMIN_EMAIL) to those of a platform administrator: the first start of Tenantry prints them.',
     );
   }
-  const terminal = createInterface({ input: process.stdin, output: process.stdout });
+  let isMuted = false;
+  const output = new Writable({
+    write(chunk, _encoding, done) {
+      if (!isMuted) process.stdout.write(chunk);
+      done();
+    },
+  });
+  const terminal = createInterface({ input: process.stdin, output, terminal: true });
   const question = terminal.question(`Password of ${email}: `);
-  terminal._writeToOutput = () => undefined;
+  isMuted = true;
   try {
     return await question;
   } finally {
