@@ -11,7 +11,11 @@ import { welcome } from './welcome';
 /** A stop that takes longer than this is cut short: orchestrators kill after 30 s as a rule. */
 const STOP_TIMEOUT_MS = 25_000;
 
-async function main(): Promise<void> {
+interface Running {
+  stop(): Promise<void>;
+}
+
+async function start(): Promise<Running> {
   loadDotEnv();
   const env = readEnv();
   const database = await openDatabase(env);
@@ -20,27 +24,27 @@ async function main(): Promise<void> {
     await app?.close();
     await database.stop();
   };
-  stopOnSignal(stop);
   try {
     app = await createApp(env, database.urls, new AppLogger(env));
     const administrator = await app.get(BootstrapAdministrator).ensureAdministrator();
     await app.listen(env.PORT, env.HOST);
     process.stdout.write(welcome(await app.getUrl(), env, database, administrator));
+    return { stop };
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
-/** Stops once, however often it is asked to; what is under way may finish. */
-function stopOnSignal(stop: () => Promise<void>): void {
+/** Stops once, however often it is asked to; what is under way may finish, the start itself included. */
+function stopOnSignal(starting: Promise<Running>): void {
   let stopping = false;
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
       if (stopping) return;
       stopping = true;
       setTimeout(() => process.exit(1), STOP_TIMEOUT_MS).unref();
-      stop().then(() => process.exit(0), fail);
+      starting.then((running) => running.stop()).then(() => process.exit(0), fail);
     });
   }
 }
@@ -57,4 +61,6 @@ function reasonOf(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
-main().catch(fail);
+const starting = start();
+stopOnSignal(starting);
+starting.catch(fail);

@@ -2,6 +2,7 @@ import cors from '@fastify/cors';
 import helmet from '@fastify/helmet';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Env } from '../config/env';
+import { stopGracefully } from './graceful-stop';
 import { takeJsonBodies } from './json-body';
 import { requestIdOf } from './request-id';
 import { logRequests } from './request-log';
@@ -49,6 +50,7 @@ export async function configureApp(app: NestFastifyApplication, env: Env): Promi
     done();
   });
   logRequests(fastify);
+  stopGracefully(fastify);
   await app.register(helmet, {
     hsts: { maxAge: HSTS_SECONDS },
     contentSecurityPolicy: {
