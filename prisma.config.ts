@@ -7,9 +7,8 @@ if (existsSync(path.join(root, '.env'))) process.loadEnvFile(path.join(root, '.e
 
 // Prisma's own engine is downloaded from binaries.prisma.sh; tools/schema-engine.mjs is the same engine from npm.
 // TENANTRY_NATIVE_ENGINE=1 takes Prisma's own; PRISMA_SCHEMA_ENGINE_BINARY, where set, names any other.
-if (process.env.TENANTRY_NATIVE_ENGINE !== '1') {
-  process.env.PRISMA_SCHEMA_ENGINE_BINARY ??= path.join(root, 'tools', 'schema-engine.mjs');
-}
+const standIn = path.join(root, 'tools', 'schema-engine.mjs');
+if (process.env.TENANTRY_NATIVE_ENGINE !== '1') process.env.PRISMA_SCHEMA_ENGINE_BINARY ??= standIn;
 
 /** POSTGRES_OWNER_URL, else the owner of the embedded database (src/database/embedded-database.ts keeps it there). */
 function ownerUrl(): string | undefined {
@@ -19,8 +18,20 @@ function ownerUrl(): string | undefined {
   return (JSON.parse(readFileSync(file, 'utf8')) as { owner: string }).owner;
 }
 
+/**
+ * Prisma hands its engine the URL as an argument, which `ps` shows to everybody on the machine. The stand-in finds the
+ * password in PGPASSWORD instead; Prisma's own engine does not look there.
+ */
+function withoutPassword(url: string | undefined): string | undefined {
+  if (process.env.PRISMA_SCHEMA_ENGINE_BINARY !== standIn) return url;
+  return url?.replace(/^(\w+:\/\/[^:@/?]*):([^@/?]*)@/, (_, user: string, password: string) => {
+    process.env.PGPASSWORD = decodeURIComponent(password);
+    return `${user}@`;
+  });
+}
+
 export default defineConfig({
   schema: path.join(root, 'prisma', 'schema.prisma'),
   migrations: { path: path.join(root, 'prisma', 'migrations') },
-  datasource: { url: ownerUrl() },
+  datasource: { url: withoutPassword(ownerUrl()) },
 });
