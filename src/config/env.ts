@@ -155,13 +155,8 @@ export class Env {
 
 /** Secrets that stand in this repository's examples and so are known to everybody. */
 const SAMPLE_SECRET = /change-?me|example|replace-?me|sample/i;
-const SECRETS = [
-  'SECRET_KEY',
-  'BOOTSTRAP_ADMIN_PASSWORD',
-  'POSTGRES_URL',
-  'POSTGRES_PLATFORM_URL',
-  'POSTGRES_OWNER_URL',
-] as const;
+const POSTGRES_URLS = ['POSTGRES_URL', 'POSTGRES_PLATFORM_URL', 'POSTGRES_OWNER_URL'] as const;
+const SECRETS = ['SECRET_KEY', 'BOOTSTRAP_ADMIN_PASSWORD', ...POSTGRES_URLS] as const;
 
 /**
  * Reads and checks the environment.
@@ -173,6 +168,10 @@ export function readEnv(source: NodeJS.ProcessEnv = process.env): Env {
   const problems = validateSync(env, { validationError: { target: false, value: false } }).flatMap((error) =>
     Object.values(error.constraints ?? {}),
   );
+  for (const name of POSTGRES_URLS) {
+    if (POSTGRES_URL.test(env[name] ?? '') && !URL.canParse(env[name]!))
+      problems.push(`${name} cannot be read: in its password, percent-encode what is neither letter nor digit`);
+  }
   if (env.POSTGRES_URL && !env.POSTGRES_PLATFORM_URL)
     problems.push('POSTGRES_PLATFORM_URL must be set when POSTGRES_URL is');
   if (env.NODE_ENV === 'production') {
