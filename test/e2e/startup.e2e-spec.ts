@@ -1,12 +1,12 @@
+import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { isPostmasterAlive } from '../../src/database/postmaster';
 import type { LoginUrls } from '../../src/database/login-definitions';
-import { buildProject, copyProject, type ProjectCopy } from '../support/built-project';
+import { copyProject, type ProjectCopy } from '../support/built-project';
 import { type Ending, ServerProcess, watchCommandLines } from '../support/server-process';
 import { makeTestDirectory, removeTestDirectory } from '../support/test-directory';
 
@@ -130,11 +130,23 @@ describe('a later start', () => {
     expect(server.output).not.toContain('password');
   });
 
-  it('stops at SIGTERM once the request under way is answered, and its database with it', async () => {
+  it('passes SIGTERM on when npm gets it', async () => {
+    const npm = start({}, ['npm', 'start']);
+    await npm.ready();
+    npm.kill('SIGTERM');
+    expect(await npm.ended).toEqual({ code: 0, signal: null });
+    expect(databaseRuns()).toBe(false);
+  });
+
+  it('stops at SIGTERM once the request under way is answered, whatever connections stand open', async () => {
     const server = start();
     const url = await server.ready();
+    const unused = connect(Number(new URL(url).port), '127.0.0.1').resume();
+    await once(unused, 'connect');
+    const before = Date.now();
     expect(await stopAmidSignIn(url, () => server.kill('SIGTERM'))).toBe(200);
     expect(await server.ended).toEqual({ code: 0, signal: null });
+    expect(Date.now() - before).toBeLessThan(10_000); // connections are kept alive for a minute, a stop is cut short after 25 s
     expect(databaseRuns()).toBe(false);
   });
 
@@ -167,6 +179,7 @@ describe('a later start', () => {
 describe('a start that cannot be', () => {
   it('names a port that is taken, and leaves no database running', async () => {
     const holder = createServer().listen(0, '127.0.0.1');
+    await once(holder, 'listening');
     const { port } = holder.address() as AddressInfo;
     const server = start({ PORT: String(port) });
     const ending = await server.ended;
@@ -201,11 +214,5 @@ describe('a start that cannot be', () => {
     expect(server.output).toContain('column "nonsense" does not exist');
     expect(server.output).not.toMatch(/Tenantry is up|^ +at /m);
     expect(databaseRuns()).toBe(false);
-  });
-});
-
-describe('what the tests rely on', () => {
-  it('is a project built as npm run build does', () => {
-    expect(() => buildProject(project)).not.toThrow();
   });
 });
