@@ -1,6 +1,6 @@
 import { DenialRecorder } from '../../src/audit/denial-recorder';
 import { Clock } from '../../src/common/clock';
-import type { ApiClient } from '../support/api-client';
+import type { ApiClient, ApiResponse } from '../support/api-client';
 import { createTestApp, newPassword, type TestApp } from '../support/app';
 import type { TestLogin } from '../support/postgres';
 import { newPerson, newTenant, newTenantWithOwner, newUser, type TestTenant } from '../support/tenant';
@@ -139,15 +139,12 @@ describe('GET /v1/tenants/:tenantId/audit-events', () => {
     const { tenant, owner } = await newEventfulTenant();
     const all = await events(owner, trailOf(tenant), { sort });
     const seen: Event[] = [];
-    let cursor: string | null = null;
-    do {
-      const { body }: { body: { data: Event[]; page: { nextCursor: string | null } } } = await owner
-        .get(trailOf(tenant))
-        .query({ sort, limit: 3, ...(cursor === null ? {} : { cursor }) })
-        .expect(200);
+    let next: string | undefined = `${trailOf(tenant)}?sort=${sort}&limit=3`;
+    while (next) {
+      const { body, headers }: ApiResponse<{ data: Event[] }> = await owner.get<{ data: Event[] }>(next).expect(200);
       seen.push(...body.data);
-      cursor = body.page.nextCursor;
-    } while (cursor);
+      next = /^<(.+)>; rel="next"$/.exec(headers.link ?? '')?.[1];
+    }
     expect(seen).toEqual(all);
     expect(new Set(seen.map(({ occurredAt }) => occurredAt)).size).toBe(1);
   });
