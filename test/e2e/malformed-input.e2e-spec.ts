@@ -11,6 +11,7 @@ import { pathOf, SCENARIOS, setStage, type Stage } from '../support/scenarios';
 /** What a test of this file sends at once. */
 const BATCH = 8;
 /** Of parameters that take any text, a bad value may be a good one. */
+const CLIENT_ERRORS = [400, 401, 403, 404, 409, 412, 413, 422, 429];
 const FREE_TEXT = ['q'];
 
 interface Schema {
@@ -59,6 +60,10 @@ async function inBatches<Item>(items: readonly Item[], work: (item: Item) => Pro
   }
 }
 
+function expectOneOf(allowed: readonly number[], status: number, sent: object): void {
+  expect({ ...sent, status: allowed.includes(status) ? 'allowed' : status }).toEqual({ ...sent, status: 'allowed' });
+}
+
 /** Asserts that an answer is no fault of ours and tells nothing of our inside, and that a 422 says where. */
 function expectBlameless({ status, body }: ApiResponse, sent: unknown, pointer: RegExp): void {
   const shown = JSON.stringify(sent)?.slice(0, 200);
@@ -81,8 +86,9 @@ describe('an id in the path that is none', () => {
     const names = [...operation.matchAll(/\{(\w+)\}/g)].map((match) => match[1]!);
     const attempts = names.flatMap((name) => BAD_IDS.map((id) => ({ name, id })));
     await inBatches(attempts, async ({ name, id }) => {
-      const answer = await send(operation, { ids: { ...idsOf(operation), [name]: id } });
-      expect({ name, id, status: answer.status }).toEqual({ name, id, status: 422 });
+      const body = JSON.stringify(SCENARIOS[operation]!.body?.(stage));
+      const answer = await send(operation, { ids: { ...idsOf(operation), [name]: id }, body });
+      expectOneOf([422], answer.status, { name, id });
       expectBlameless(answer, id, new RegExp(`^/path/${name}$`));
     });
   });
@@ -101,10 +107,7 @@ describe('a body', () => {
   it.each(withBody)('that is none is refused: %s', async (operation) => {
     await inBatches(BAD_BODIES, async (body) => {
       const answer = await send(operation, { body });
-      expect({ body: body.slice(0, 100), status: answer.status }).toEqual({
-        body: body.slice(0, 100),
-        status: expect.toBeOneOf([400, 422]) as unknown,
-      });
+      expectOneOf([400, 422], answer.status, { body: body.slice(0, 100) });
       expectBlameless(answer, body, /^(\/(?!query|path|header)|$)/);
     });
   });
@@ -117,10 +120,7 @@ describe('a body', () => {
     await inBatches(attempts, async ({ place, value }) => {
       const body = withValueAt(sample, place, value);
       const answer = await send(operation, { body: JSON.stringify(body) });
-      if (!validate(body))
-        expect({ place, value, status: answer.status }).toMatchObject({
-          status: answer.status >= 400 ? answer.status : 422,
-        });
+      if (!validate(body)) expectOneOf(CLIENT_ERRORS, answer.status, { place, value });
       expectBlameless(answer, { place, value }, /^\//);
     });
   });
@@ -138,11 +138,7 @@ describe('a query', () => {
     await inBatches(attempts, async ({ name, value }) => {
       const answer = await send(operation, { query: `${name}=${value}` });
       const mayBeFine = FREE_TEXT.includes(name) || (name === 'fields' && value === '');
-      expect({ name, value, status: answer.status }).toEqual({
-        name,
-        value,
-        status: expect.toBeOneOf(mayBeFine ? [200, 422] : [422]) as unknown,
-      });
+      expectOneOf(mayBeFine ? [200, 422] : [422], answer.status, { name, value });
       expectBlameless(answer, { name, value }, new RegExp(`^/query/${name}$`));
     });
   });
@@ -160,7 +156,7 @@ describe('a query', () => {
     ];
     await inBatches(queries, async (query) => {
       const answer = await send(operation, { query });
-      expect({ query, status: answer.status }).toEqual({ query, status: expect.toBeOneOf([200, 422]) as unknown });
+      expectOneOf([200, 422], answer.status, { query });
       expectBlameless(answer, query, /^\/query/);
     });
   });
@@ -181,7 +177,7 @@ describe('a header', () => {
     const isSafe = methodOf(operation) === 'GET';
     await inBatches(isSafe ? headers : headers.filter(([name]) => name === 'authorization'), async ([name, value]) => {
       const answer = await send(operation).set(name, value);
-      expectBlameless(answer, { name, value }, /./);
+      expectBlameless(answer, { name, value }, /^/);
     });
   });
 });

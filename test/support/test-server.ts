@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { rmSync } from 'node:fs';
 import pg from 'pg';
 import { startEmbeddedPostgres } from '../../src/database/embedded-postgres';
 import { LOGIN_PURPOSES, type LoginPurpose, type LoginUrls } from '../../src/database/login-definitions';
@@ -43,7 +44,11 @@ export async function startTestServer(directory: string): Promise<{ coordinates:
     await deployMigrations((urls as LoginUrls).owner);
     await closeDatabase(server.adminUrl(), TEMPLATE);
     const coordinates = { adminUrl: server.adminUrl(), urls: urls as LoginUrls, template: TEMPLATE, directory };
-    return { coordinates, stop: () => server.stop() };
+    const stop = async (): Promise<void> => {
+      await server.stop();
+      removeSocketDirectory(server.adminUrl());
+    };
+    return { coordinates, stop };
   } catch (error) {
     await server.stop();
     throw error;
@@ -59,4 +64,10 @@ async function closeDatabase(adminUrl: string, name: string): Promise<void> {
   } finally {
     await client.end();
   }
+}
+
+/** It stands beside the test directory where that one's path is too long for a socket; otherwise it goes with it anyway. */
+function removeSocketDirectory(adminUrl: string): void {
+  const socketDirectory = new URL(adminUrl).searchParams.get('host');
+  if (socketDirectory) rmSync(socketDirectory, { recursive: true, force: true });
 }
