@@ -3,7 +3,7 @@ import { ApiProperty, type ApiPropertyOptions } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import {
   IsArray,
-  IsEmail,
+  isEmail,
   IsIn,
   IsISO8601,
   IsString,
@@ -82,7 +82,7 @@ export function Email(options: FieldOptions = {}): PropertyDecorator {
     Transform(({ value }) => (typeof value === 'string' ? normalizeEmail(value) : (value as unknown))),
     IsString(),
     IsStorableText(),
-    IsEmail({ allow_utf8_local_part: false, ignore_max_length: false }),
+    IsEmailAddress(),
     MaxLength(254),
   );
 }
@@ -109,6 +109,15 @@ export function Moment(options: FieldOptions = {}): PropertyDecorator {
     options,
     IsISO8601({ strict: true, strictSeparator: true }),
     MatchesText(/(Z|[+-]\d\d:\d\d)$/, 'must name its time zone'),
+  );
+}
+
+/** class-validator's own decorator throws at a lone surrogate: it encodes the text as a URI. */
+function IsEmailAddress(): PropertyDecorator {
+  return custom(
+    'isEmail',
+    (value) => typeof value === 'string' && value.isWellFormed() && isEmail(value, { allow_utf8_local_part: false }),
+    '$property must be an email',
   );
 }
 

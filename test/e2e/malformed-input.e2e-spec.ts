@@ -30,13 +30,17 @@ let document: OpenAPIObject;
 let ajv: Ajv2020;
 beforeAll(async () => {
   app = await createTestApp();
-  stage = await setStage(app);
   document = createDocument(app.nest);
   ajv = new Ajv2020({ strict: false, validateFormats: true });
   addFormats.default(ajv);
-  ajv.addSchema(document as unknown as Json, 'document', undefined, false);
+  ajv.addSchema(document, 'document', undefined, false);
 });
 afterAll(() => app?.close());
+
+/** Bodies that are taken after all may suspend or disable whom the stage is made of. */
+async function setNewStage(): Promise<void> {
+  stage = await setStage(app);
+}
 
 const operations = Object.keys(SCENARIOS);
 const methodOf = (operation: string): Method => operation.split(' ')[0] as Method;
@@ -80,6 +84,8 @@ function expectBlameless({ status, body }: ApiResponse, sent: unknown, pointer: 
 }
 
 describe('an id in the path that is none', () => {
+  beforeAll(setNewStage);
+
   const withIds = operations.filter((operation) => operation.includes('{'));
 
   it.each(withIds)('is refused and pointed to: %s', async (operation) => {
@@ -95,6 +101,8 @@ describe('an id in the path that is none', () => {
 });
 
 describe('a body', () => {
+  beforeAll(setNewStage);
+
   const withBody = operations.filter((operation) => SCENARIOS[operation]!.body);
 
   it('is what these tests know of every operation that takes one', () => {
@@ -126,11 +134,13 @@ describe('a body', () => {
   });
 
   it('is not read where none is taken', async () => {
-    await send('GET /v1/auth/me', { body: '{"__proto__":1}' }).expect(200);
+    await send('GET /v1/tenants', { body: '{"__proto__":1}' }).expect(200);
   });
 });
 
 describe('a query', () => {
+  beforeAll(setNewStage);
+
   const lists = operations.filter((operation) => methodOf(operation) === 'GET');
 
   it.each(lists)('with values that are none is refused or harmless: %s', async (operation) => {
@@ -163,6 +173,8 @@ describe('a query', () => {
 });
 
 describe('a header', () => {
+  beforeAll(setNewStage);
+
   it.each(operations)('that cannot be is refused or harmless: %s', async (operation) => {
     const headers: [name: string, value: string][] = [
       ['authorization', `Bearer ${'a'.repeat(8_000)}`],

@@ -60,7 +60,7 @@ export const BAD_VALUES: readonly unknown[] = [
   { $ne: null },
   { equals: '\u0000' },
   { toString: 1, valueOf: 1, length: 1e9 },
-  nestedArrays(30),
+  nestedArrays(20),
 ];
 
 /** In the place of an id, as it stands in the URL. */
