@@ -1,0 +1,56 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/database/embedded-postgres';
+import type { LoginUrls } from '../../src/database/login-definitions';
+import { bootstrapDatabase } from '../../src/database/logins';
+import { deployMigrations } from '../../src/database/migrations';
+import { makeTestDirectory, removeTestDirectory } from './test-directory';
+
+const DATABASE = 'own';
+
+/** A PostgreSQL server of a suite's own, to be stopped and killed, with one migrated database. */
+export class OwnServer {
+  private constructor(
+    private readonly directory: string,
+    private server: EmbeddedPostgres,
+    readonly urls: LoginUrls,
+  ) {}
+
+  static async start(): Promise<OwnServer> {
+    const directory = makeTestDirectory();
+    const server = await launch(directory);
+    try {
+      const { urls } = await bootstrapDatabase(server.adminUrl(), { database: DATABASE });
+      await deployMigrations((urls as LoginUrls).owner);
+      return new OwnServer(directory, server, urls as LoginUrls);
+    } catch (error) {
+      await server.stop();
+      removeTestDirectory(directory);
+      throw error;
+    }
+  }
+
+  stop(): Promise<void> {
+    return this.server.stop();
+  }
+
+  async startAgain(): Promise<void> {
+    this.server = await launch(this.directory);
+  }
+
+  /** As the kernel does when memory runs out. */
+  kill(): void {
+    const [pid] = readFileSync(path.join(this.server.dataDir, 'postmaster.pid'), 'utf8').split('\n');
+    process.kill(Number(pid), 'SIGKILL');
+  }
+
+  async remove(): Promise<void> {
+    await this.server.stop();
+    removeTestDirectory(this.directory);
+  }
+}
+
+function launch(directory: string): Promise<EmbeddedPostgres> {
+  const binDir = process.env.TEST_POSTGRES_BIN;
+  return startEmbeddedPostgres({ dataDir: directory, ...(binDir && { binDir }) });
+}
