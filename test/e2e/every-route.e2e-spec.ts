@@ -1,11 +1,15 @@
+import jwt from 'jsonwebtoken';
 import { DenialRecorder } from '../../src/audit/denial-recorder';
 import { OWN_PERMISSIONS, PLATFORM_PERMISSIONS } from '../../src/access/permissions';
+import { ACCESS_TOKEN_ALGORITHM } from '../../src/auth/access-tokens.service';
+import { SigningKeysService } from '../../src/auth/signing-keys.service';
 import { newId } from '../../src/common/id';
 import { createDocument } from '../../src/openapi';
 import type { ApiResponse } from '../support/api-client';
 import { createTestApp, type TestApp } from '../support/app';
 import { play, SCENARIOS, setStage, type Stage } from '../support/scenarios';
-import { newUser, type UserClient } from '../support/tenant';
+import { newPerson, newUser, type UserClient } from '../support/tenant';
+import { fingerprintOf, foreignRowsIn, ownersOfRows } from '../support/tenant-rows';
 import committed from '../../openapi.json';
 
 type Operation = { 'x-permission'?: { action: string; subject: string } };
@@ -40,6 +44,20 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => app.close());
 
+/** The same token, signed with the same key, a minute after its time. */
+async function expired(token: string): Promise<string> {
+  const { header, payload } = jwt.decode(token, { complete: true })! as unknown as {
+    header: jwt.JwtHeader;
+    payload: object;
+  };
+  const past = Math.floor(Date.now() / 1000) - 60;
+  const { privateKey } = await app.nest.get(SigningKeysService).signingKey();
+  return jwt.sign({ ...payload, iat: past - 600, exp: past }, privateKey, {
+    algorithm: ACCESS_TOKEN_ALGORITHM,
+    header,
+  });
+}
+
 /** What an answer says, without what names the request itself. */
 function wordsOf({ status, body }: ApiResponse): object {
   const { instance: _instance, requestId: _requestId, ...words } = body as Record<string, unknown>;
@@ -56,15 +74,26 @@ describe('the table of scenarios', () => {
   });
 });
 
-describe('without a token', () => {
-  it.each(protectedOnes)('%s is 401', async (operation) => {
-    await play(stage, operation, { caller: app.anonymous() }).expectProblem(401, 'unauthenticated');
+describe('without a live token', () => {
+  const tokens: Record<string, string> = { invalid_token: 'eyJhbGciOiJub25lIn0.e30.' };
+
+  beforeAll(async () => {
+    tokens.token_expired = await expired(stage.owner.tokens.accessToken);
+    const ended = await app.signIn(stage.owner.person);
+    await ended.post('/v1/auth/logout').expect(204);
+    tokens.session_ended = ended.tokens.accessToken;
   });
 
-  it.each(protectedOnes)('%s is 401 with one that is none', async (operation) => {
-    const caller = app.anonymous().with({ authorization: 'Bearer eyJhbGciOiJub25lIn0.e30.' });
-    await play(stage, operation, { caller }).expectProblem(401, 'invalid_token');
-  });
+  it.each(protectedOnes)(
+    '%s is 401: none, none of ours, an expired one, one of an ended session',
+    async (operation) => {
+      await play(stage, operation, { caller: app.anonymous() }).expectProblem(401, 'unauthenticated');
+      for (const [code, token] of Object.entries(tokens)) {
+        const caller = app.anonymous().with({ authorization: `Bearer ${token}` });
+        await play(stage, operation, { caller }).expectProblem(401, code);
+      }
+    },
+  );
 });
 
 describe('without its permission', () => {
@@ -105,29 +134,60 @@ describe('an id of another tenant', () => {
   });
 });
 
+describe('the ids of another tenant together', () => {
+  it.each(ofTenants)('%s answers as for ids that do not exist', async (operation) => {
+    const ask = (ids: Record<string, string>) => play(stage, operation, { ids, caller: stage.owner });
+    const theirs = SCENARIOS[operation]!.ids!(foreign);
+    const random = Object.fromEntries(Object.keys(theirs).map((name) => [name, newId()]));
+    const answer = await ask(theirs).expectProblem(404, 'not_found');
+    expect(wordsOf(answer)).toEqual(wordsOf(await ask(random)));
+  });
+});
+
+describe('a role of another tenant in a body', () => {
+  it.each([
+    ['POST /v1/tenants/{tenantId}/users', (id: string) => ({ ...person('user'), roleIds: [id] })],
+    ['PUT /v1/tenants/{tenantId}/users/{userId}/roles', (id: string) => ({ roles: [{ roleId: id }] })],
+  ])('%s refuses it as one that does not exist', async (operation, bodyOf) => {
+    const before = await fingerprintOf(app.database, stage.tenant.id);
+    const random = await play(stage, operation, { body: bodyOf(newId()) });
+    expect(random.status).toBe(422);
+    expect(wordsOf(await play(stage, operation, { body: bodyOf(foreign.roleId) }))).toEqual(wordsOf(random));
+    expect(await fingerprintOf(app.database, stage.tenant.id)).toBe(before);
+  });
+
+  const person = (kind: string): { email: string; name: string } => {
+    const { email, name } = newPerson(kind);
+    return { email, name };
+  };
+});
+
 describe('a tenant named elsewhere than in the path', () => {
-  const reads = ofTenants.filter((operation) => operation.startsWith('GET'));
-  const writes = ofTenants.filter((operation) => SCENARIOS[operation]!.body && !SCENARIOS[operation]!.caller);
+  /** Those of the platform's may show any tenant. */
+  const confined = restricted.filter((operation) => !SCENARIOS[operation]!.caller);
 
-  it.each(reads)('%s does not hear a header', async (operation) => {
-    const caller = stage.owner.with({ 'x-tenant-id': foreign.tenant.id });
-    const { body } = await play(stage, operation, { caller }).expect(200);
-    expect(JSON.stringify(body)).not.toContain(foreign.tenant.id);
+  it.each(confined)('%s does not hear a header, nor the query', async (operation) => {
+    const fresh = await setStage(app);
+    const before = await fingerprintOf(app.database, foreign.tenant.id);
+    const { status } = SCENARIOS[operation]!;
+    const caller = fresh.owner.with({ 'x-tenant-id': foreign.tenant.id, 'tenant-id': foreign.tenant.id });
+    const answers = [await play(fresh, operation, { caller }).query({ tenantId: foreign.tenant.id })];
+    // Operations that take parameters refuse unknown ones; the others do not look at the query.
+    if (answers[0]!.status === 422) answers.push(await play(fresh, operation, { caller }));
+    expect(answers.at(-1)!.status).toBe(status);
+    const owners = await ownersOfRows(app.database);
+    expect(answers.flatMap(({ body }) => foreignRowsIn(body, fresh.tenant.id, owners))).toEqual([]);
+    expect(await fingerprintOf(app.database, foreign.tenant.id)).toBe(before);
   });
 
-  it.each(reads)('%s refuses it in the query', async (operation) => {
-    const { ids } = SCENARIOS[operation]!;
-    const call = play(stage, operation, { ids: ids!(stage) }).query({ tenantId: foreign.tenant.id });
-    const { status, body } = await call;
-    // Routes without parameters do not look at the query at all.
-    expect([200, 422]).toContain(status);
-    expect(JSON.stringify(body)).not.toContain(foreign.tenant.id);
-  });
+  const withBodies = names.filter((operation) => SCENARIOS[operation]!.body);
 
-  it.each(writes)('%s refuses it in the body', async (operation) => {
+  it.each(withBodies)('%s refuses it in the body', async (operation) => {
+    const before = await fingerprintOf(app.database, foreign.tenant.id);
     const body = { ...SCENARIOS[operation]!.body!(stage), tenantId: foreign.tenant.id };
     const answer = await play(stage, operation, { body }).expectProblem(422, 'invalid_input');
     expect(answer.body).toMatchObject({ errors: [{ pointer: '/tenantId', code: 'unknown_property' }] });
+    expect(await fingerprintOf(app.database, foreign.tenant.id)).toBe(before);
   });
 });
 
@@ -140,16 +200,27 @@ describe('with its own ids and a live token', () => {
 });
 
 describe('who is shut out', () => {
-  it.each(ofTenants.filter((operation) => !SCENARIOS[operation]!.caller))(
-    '%s refuses a suspended user and a suspended tenant',
-    async (operation) => {
-      const fresh = await setStage(app);
-      const admin = fresh.admin;
-      const shutOut = { caller: admin };
-      await fresh.owner.patch(`/v1/tenants/${fresh.tenant.id}/users/${admin.id}`, { status: 'suspended' }).expect(200);
-      await play(fresh, operation, shutOut).expectProblem(403, 'membership_suspended');
+  const open = ofTenants.filter((operation) => !SCENARIOS[operation]!.caller);
+  let fresh: Stage;
+
+  beforeAll(async () => {
+    fresh = await setStage(app);
+    await fresh.owner
+      .patch(`/v1/tenants/${fresh.tenant.id}/users/${fresh.admin.id}`, { status: 'suspended' })
+      .expect(200);
+  });
+
+  it.each(open)('%s refuses a suspended user', async (operation) => {
+    await play(fresh, operation, { caller: fresh.admin }).expectProblem(403, 'membership_suspended');
+  });
+
+  describe('with the whole tenant', () => {
+    beforeAll(async () => {
       await app.administrator.post(`/v1/tenants/${fresh.tenant.id}/suspend`).expect(200);
+    });
+
+    it.each(open)('%s refuses its owner', async (operation) => {
       await play(fresh, operation).expectProblem(403, 'tenant_suspended');
-    },
-  );
+    });
+  });
 });

@@ -1,10 +1,10 @@
 import { newAccount, newSession, type SessionOfAccount } from './account';
 import type { ApiClient } from './api-client';
 import { newPassword, type TestApp } from './app';
-import { type Cast, newPerson, newRole, newTenant, newUser, type UserClient } from './tenant';
+import { type Cast, newPerson, newRole, newTenantWithOwner, newUser, type UserClient } from './tenant';
 
 /** Objects of one tenant, enough to call each operation once. */
-export interface Stage extends Cast {
+export interface Stage extends Pick<Cast, 'tenant' | 'owner' | 'admin'> {
   app: TestApp;
   /** A user who holds one custom role. */
   user: UserClient;
@@ -29,14 +29,15 @@ export interface Scenario {
 
 /** A tenant and all that the scenarios need, made through the API. */
 export async function setStage(app: TestApp): Promise<Stage> {
-  const cast = await newTenant(app);
-  const [freeRoleId, roleId, account] = await Promise.all([
-    newRole(app, cast.tenant, []),
-    newRole(app, cast.tenant, [{ subject: 'User', action: 'read' }]),
+  const { tenant, owner } = await newTenantWithOwner(app);
+  const [freeRoleId, roleId, account, admin] = await Promise.all([
+    newRole(app, tenant, []),
+    newRole(app, tenant, [{ subject: 'User', action: 'read' }]),
     newAccount(app),
+    newUser(app, tenant, { roles: ['admin'] }),
   ]);
-  const user = await newUser(app, cast.tenant, { roles: [roleId] });
-  return { app, ...cast, user, roleId, freeRoleId, session: await newSession(app, account), accountId: account.id };
+  const [user, session] = await Promise.all([newUser(app, tenant, { roles: [roleId] }), newSession(app, account)]);
+  return { app, tenant, owner, admin, user, roleId, freeRoleId, session, accountId: account.id };
 }
 
 const IF_MATCH = { 'if-match': '"1"' };
