@@ -59,6 +59,7 @@ describe('the health of an instance that serves', () => {
 describe('an instance whose database lacks a migration', () => {
   it.each([
     ['that was never applied', 'DELETE FROM public._prisma_migrations WHERE migration_name = $1'],
+    ['that was rolled back', 'UPDATE public._prisma_migrations SET rolled_back_at = now() WHERE migration_name = $1'],
     ['that failed', 'UPDATE public._prisma_migrations SET finished_at = NULL WHERE migration_name = $1'],
   ])('%s is alive and not ready', async (_, sql) => {
     const app = await createTestApp();
