@@ -176,7 +176,9 @@ describe('an instance whose database goes away', () => {
 
 describe('an instance that is told to stop', () => {
   it('is not ready from then on, and finishes what is under way', async () => {
-    const app = await createTestApp();
+    // The request under way waits for a lock as long as the test needs, on a busy machine too.
+    const patience = { POSTGRES_LOCK_TIMEOUT_MS: 25_000, POSTGRES_STATEMENT_TIMEOUT_MS: 25_000 };
+    const app = await createTestApp(patience);
     const { tenant, owner } = await newTenantWithOwner(app);
     let release = (): void => undefined;
     const held = new Promise<void>((resolve) => (release = resolve));
