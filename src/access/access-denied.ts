@@ -1,4 +1,4 @@
-import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { announcement } from '../common/announcement';
 import type { Actor, Caller } from './actor';
 
 /** A refusal, told to whoever listens: the audit trail, the metrics. */
@@ -9,15 +9,4 @@ export interface AccessDenied {
   targetId?: string | undefined;
 }
 
-const NAME = 'tenantry:access.denied';
-const denials = channel(NAME);
-
-/** The announcement of refusals: access knows nothing of the folders to its right. */
-export const accessDenied = {
-  publish: (event: AccessDenied): void => denials.publish(event),
-  subscribe(listener: (event: AccessDenied) => void): () => void {
-    const onMessage = (message: unknown): void => listener(message as AccessDenied);
-    subscribe(NAME, onMessage);
-    return () => unsubscribe(NAME, onMessage);
-  },
-};
+export const accessDenied = announcement<AccessDenied>('tenantry:access.denied');

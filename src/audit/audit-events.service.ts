@@ -5,7 +5,7 @@ import { pick } from '../common/pick';
 import { fieldsToldBy, orderOf, toPage } from '../common/keyset';
 import type { Page } from '../common/page.dto';
 import { PlatformDb } from '../database/platform-db';
-import { TenantDb } from '../database/tenant-db';
+import { TenantDb, type TenantTx } from '../database/tenant-db';
 import { AUDIT_SORTS, type AuditEventDto, type ListAuditEventsQuery } from './audit-event.dto';
 import { type AuditEventRow, AuditEventsRepository } from './audit-events.repository';
 
@@ -34,7 +34,8 @@ export class AuditEventsService {
       query[parameter as keyof typeof FILTERS] ? [field] : [],
     );
     const accessible = accessibleWhere(actor.ability, 'read', 'AuditEvent', [...fieldsToldBy(order), ...usedFields]);
-    const rows = await this.tenantDb.run(actor.tenantId, (tx) => this.events.list(tx, query, order, accessible));
+    const list = (tx: TenantTx): Promise<AuditEventRow[]> => this.events.list(tx, query, order, accessible);
+    const rows = await this.tenantDb.read(actor.tenantId, list, { staleness: 'allowed' });
     return toPage(rows, query.limit, order, (row) =>
       pick(toAuditEventDto(row), permittedFields(actor.ability, 'read', 'AuditEvent', row)),
     );

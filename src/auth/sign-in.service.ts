@@ -1,10 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import type { Origin } from '../access/actor';
 import { AuditLog } from '../audit/audit-log';
-import { ForbiddenError, UnauthenticatedError } from '../common/errors';
+import { DomainError, ForbiddenError, UnauthenticatedError } from '../common/errors';
 import { PasswordsService } from '../credentials/passwords.service';
 import { PlatformDb } from '../database/platform-db';
 import { AccountsRepository, type SignInAccount } from './accounts.repository';
+import { signInAttempted } from './sign-in-attempted';
 import { AttemptsExhaustedError, type CountedAttempt, SignInLimits } from './sign-in-limits';
 
 /** Somebody who has just proved their password. */
@@ -43,6 +44,17 @@ export class SignInService {
    * @throws TooManyRequestsError `too_many_attempts`
    */
   async verify(email: string, password: string, origin: Origin): Promise<VerifiedPerson> {
+    try {
+      const person = await this.prove(email, password, origin);
+      signInAttempted.publish({ result: 'success' });
+      return person;
+    } catch (error) {
+      signInAttempted.publish({ result: error instanceof DomainError ? error.code : 'error' });
+      throw error;
+    }
+  }
+
+  private async prove(email: string, password: string, origin: Origin): Promise<VerifiedPerson> {
     const account = await this.db.run((tx) => this.accounts.findForSignIn(tx, email));
     const attempt = await this.count(email, account, origin);
     const passwordHash = account?.passwordHash ?? undefined;

@@ -1,7 +1,9 @@
 import { parseArgs } from 'node:util';
 import { StartupError } from '../common/errors';
+import { readPostgresUrl } from '../common/postgres-url';
 import { type BootstrapEnv, readBootstrapEnv, URL_VARIABLES } from '../config/bootstrap-env';
 import { loadDotEnv } from '../config/dot-env';
+import { parseConnectionString, refusePlainText } from '../database/connection-string';
 import { LOGIN_PURPOSES, type LoginPurpose, LOGINS, type LoginUrls } from '../database/login-definitions';
 import { bootstrapDatabase, type BootstrapResult } from '../database/logins';
 
@@ -23,12 +25,14 @@ async function main(): Promise<void> {
   if (options.help) return console.log(USAGE);
   loadDotEnv();
   const env = readBootstrapEnv();
+  if (env.refusesPlainText) refusePlainText(parseConnectionString(env.adminUrl, 'POSTGRES_ADMIN_URL'));
   const given = options.rotate ? {} : env.urls;
   const result = await bootstrapDatabase(env.adminUrl, {
     database: env.database,
     passwords: passwordsIn(given, env.database),
     rotate: options.rotate,
     ownerMayCreateDatabases: options.dev,
+    timeouts: env.timeouts,
   });
   console.log(describe(result, env, { ...result.urls, ...given }));
 }
@@ -48,14 +52,14 @@ function passwordsIn(urls: BootstrapEnv['urls'], database: string): Partial<Reco
   for (const purpose of LOGIN_PURPOSES) {
     const url = urls[purpose];
     if (!url) continue;
-    const { username, password, pathname } = new URL(url);
+    const parts = readPostgresUrl(url);
     const { name } = LOGINS[purpose];
-    if (decodeURIComponent(username) !== name || pathname !== `/${database}`) {
+    if (parts?.user !== name || parts.database !== database) {
       throw new StartupError(
         `${URL_VARIABLES[purpose]} must be of the login ${name} and the database ${database}, or be left unset here.`,
       );
     }
-    if (password) passwords[purpose] = decodeURIComponent(password);
+    if (parts.password) passwords[purpose] = parts.password;
   }
   return passwords;
 }

@@ -1,9 +1,11 @@
 import { plainToInstance, Transform } from 'class-transformer';
 import {
   IsBase64,
+  IsBoolean,
   IsEmail,
   IsIn,
   IsInt,
+  IsNumber,
   IsOptional,
   IsString,
   Matches,
@@ -13,11 +15,19 @@ import {
   validateSync,
 } from 'class-validator';
 import { StartupError } from '../common/errors';
+import { POSTGRES_URL_ADVICE, readPostgresUrl } from '../common/postgres-url';
+import { POSTGRES_URLS, SECRET_VARIABLES, resolveSecrets } from './secret-variables';
 
 const POSTGRES_URL = /^postgres(ql)?:\/\//;
 
 const toInt = Transform(({ value }) =>
   typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : (value as unknown),
+);
+const toNumber = Transform(({ value }) =>
+  typeof value === 'string' && /^\d*\.?\d+$/.test(value) ? Number(value) : (value as unknown),
+);
+const toBoolean = Transform(({ value }) =>
+  value === 'true' || value === 'false' ? value === 'true' : (value as unknown),
 );
 const toList = Transform(({ value }) =>
   typeof value === 'string'
@@ -60,6 +70,21 @@ export class Env {
   @Matches(POSTGRES_URL, { message: 'POSTGRES_OWNER_URL must begin with postgresql://' })
   POSTGRES_OWNER_URL?: string;
 
+  /** The app login on a standby, for reads that may be stale (docs/operations.md, "Failover"). */
+  @IsOptional()
+  @Matches(POSTGRES_URL, { message: 'POSTGRES_REPLICA_URL must begin with postgresql://' })
+  POSTGRES_REPLICA_URL?: string;
+
+  /** In production, connections in plain text to another machine are refused unless this is true. */
+  @toBoolean
+  @IsBoolean({ message: 'POSTGRES_ALLOW_PLAINTEXT must be true or false' })
+  POSTGRES_ALLOW_PLAINTEXT = false;
+
+  /** The monitor's login, for statistics of the server. Unset: what only it can see is left out. */
+  @IsOptional()
+  @Matches(POSTGRES_URL, { message: 'POSTGRES_MONITOR_URL must begin with postgresql://' })
+  POSTGRES_MONITOR_URL?: string;
+
   @toInt
   @IsInt()
   @Min(1)
@@ -92,6 +117,18 @@ export class Env {
   @IsInt()
   @Min(1)
   POSTGRES_LOCK_TIMEOUT_MS = 5_000;
+
+  /** Milliseconds in which a transaction may do nothing. */
+  @toInt
+  @IsInt()
+  @Min(1)
+  POSTGRES_IDLE_IN_TRANSACTION_TIMEOUT_MS = 10_000;
+
+  /** How many callers may wait for a connection of one pool; the next are told to come back (503 `too_busy`). */
+  @toInt
+  @IsInt()
+  @Min(1)
+  POSTGRES_MAX_WAITING = 100;
 
   /** Where the embedded database and the generated secret live. */
   @IsString()
@@ -148,6 +185,45 @@ export class Env {
   @IsIn(['on', 'off'])
   API_DOCS?: 'on' | 'off';
 
+  /** What a scrape of `/metrics` must present as its bearer token. Neither this nor METRICS_PORT set: there is no `/metrics`. */
+  @IsOptional()
+  @MinLength(16)
+  METRICS_TOKEN?: string;
+
+  /** Serves `/metrics` on a port of its own (and HOST), and there only; 0: any free one. */
+  @IsOptional()
+  @toInt
+  @IsInt()
+  @Min(0)
+  @Max(65535)
+  METRICS_PORT?: number;
+
+  /** How many of the busiest tenants the metrics show by id. */
+  @toInt
+  @IsInt()
+  @Min(0)
+  @Max(100)
+  METRICS_BUSIEST_TENANTS = 10;
+
+  /** The share of failures within 5 minutes beyond which `/health` says `degraded`. */
+  @toNumber
+  @IsNumber()
+  @Min(0)
+  @Max(1)
+  ERROR_RATE_DEGRADED = 0.05;
+
+  /** With fewer requests within 5 minutes the share of failures says nothing. */
+  @toInt
+  @IsInt()
+  @Min(1)
+  ERROR_RATE_MIN_REQUESTS = 20;
+
+  /** Seconds that a standby may be behind before `/health` says `degraded`. */
+  @toInt
+  @IsInt()
+  @Min(1)
+  REPLICATION_LAG_DEGRADED_SECONDS = 30;
+
   get docsEnabled(): boolean {
     return this.API_DOCS ? this.API_DOCS === 'on' : this.NODE_ENV !== 'production';
   }
@@ -155,30 +231,28 @@ export class Env {
 
 /** Secrets that stand in this repository's examples and so are known to everybody. */
 const SAMPLE_SECRET = /change-?me|example|replace-?me|sample/i;
-const POSTGRES_URLS = ['POSTGRES_URL', 'POSTGRES_PLATFORM_URL', 'POSTGRES_OWNER_URL'] as const;
-const SECRETS = ['SECRET_KEY', 'BOOTSTRAP_ADMIN_PASSWORD', ...POSTGRES_URLS] as const;
-
 /**
  * Reads and checks the environment.
  * @throws StartupError naming each wrong variable and what it must be, never its value
  */
 export function readEnv(source: NodeJS.ProcessEnv = process.env): Env {
-  const given = Object.fromEntries(Object.entries(source).filter(([, value]) => value !== undefined && value !== ''));
-  const env = plainToInstance(Env, given, { exposeDefaultValues: true });
-  const problems = validateSync(env, { validationError: { target: false, value: false } }).flatMap((error) =>
-    Object.values(error.constraints ?? {}),
-  );
+  const { values, problems } = resolveSecrets(source);
+  const env = plainToInstance(Env, values, { exposeDefaultValues: true });
+  for (const error of validateSync(env, { validationError: { target: false, value: false } })) {
+    problems.push(...Object.values(error.constraints ?? {}));
+  }
   for (const name of POSTGRES_URLS) {
-    if (POSTGRES_URL.test(env[name] ?? '') && !URL.canParse(env[name]!))
-      problems.push(`${name} cannot be read: in its password, percent-encode what is neither letter nor digit`);
+    const url = values[name];
+    if (url && POSTGRES_URL.test(url) && !readPostgresUrl(url))
+      problems.push(`${name} cannot be read: ${POSTGRES_URL_ADVICE}`);
   }
   if (env.POSTGRES_URL && !env.POSTGRES_PLATFORM_URL)
     problems.push('POSTGRES_PLATFORM_URL must be set when POSTGRES_URL is');
   if (env.NODE_ENV === 'production') {
     if (env.POSTGRES_URL && !env.SECRET_KEY)
       problems.push('SECRET_KEY must be set in production (openssl rand -base64 32)');
-    for (const name of SECRETS) {
-      if (SAMPLE_SECRET.test(env[name] ?? '')) problems.push(`${name} is a sample value: set a secret of your own`);
+    for (const name of SECRET_VARIABLES) {
+      if (SAMPLE_SECRET.test(values[name] ?? '')) problems.push(`${name} is a sample value: set a secret of your own`);
     }
   }
   if (problems.length > 0)

@@ -1,4 +1,6 @@
 import pg from 'pg';
+import { clientConfig } from './client-config';
+import { parseConnectionString } from './connection-string';
 
 /** The key of the advisory lock in the database `postgres` of an embedded cluster. Arbitrary, never to change. */
 const LOCK_KEY = 7_301_180_402;
@@ -13,11 +15,11 @@ export type LockHolder = { client: pg.Client } | { heldBy: string };
  * @returns the connection that holds it, or who does ("process 1234")
  */
 export async function takeClusterLock(adminUrl: string): Promise<LockHolder> {
+  const target = parseConnectionString(adminUrl);
   const client = new pg.Client({
-    connectionString: adminUrl,
+    ...clientConfig(target, target.hosts[0]!),
     application_name: `${APPLICATION_NAME}-${process.pid}`,
     connectionTimeoutMillis: 5_000,
-    keepAlive: true,
   });
   client.on('error', () => undefined); // 'end' follows, and whoever holds the lock listens to that
   await client.connect();

@@ -6,6 +6,8 @@ import { ConflictError, DomainError, InvalidInputError, UnavailableError } from 
 const TIMEOUT_STATES = new Set(['57014', '55P03', '25P03', '25P04']);
 const RETRYABLE_STATES = new Set(['40001', '40P01']);
 const UNAVAILABLE_STATES = /^(08|53|57P)/;
+/** read_only_sql_transaction: the server is a standby, or has become one. */
+const READ_ONLY_STATE = '25006';
 const NETWORK_ERRORS = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -18,11 +20,15 @@ const NETWORK_ERRORS = new Set([
 ]);
 /** Prisma's codes for a server that can't be reached (error reference, P1xxx). */
 const UNREACHABLE_CODES = new Set(['P1000', 'P1001', 'P1002', 'P1003', 'P1008', 'P1010', 'P1011', 'P1017']);
+/** What adapter-pg makes of a socket's fault (its mapSocketError). In a raw query it reaches us as P2010, with no other sign. */
+const LOST_KINDS = new Set(['ConnectionClosed', 'DatabaseNotReachable', 'SocketTimeout']);
 const TRANSACTION_API_ERROR = 'P2028';
+
+// types.isNativeError, not instanceof: what Node itself throws is of another realm than jest's.
 
 /** A fault of the connection in the words of the contract; any other error as it is. */
 export function asDomainError(error: unknown): unknown {
-  if (error instanceof DomainError || !types.isNativeError(error)) return error; // one of another realm, too
+  if (error instanceof DomainError || !types.isNativeError(error)) return error;
   const state = sqlState(error);
   const code = (error as { code?: unknown }).code;
   if ((state && TIMEOUT_STATES.has(state)) || error.message === 'Query read timeout') {
@@ -36,16 +42,38 @@ export function asDomainError(error: unknown): unknown {
   if (error.message.includes('timeout exceeded when trying to connect') || code === TRANSACTION_API_ERROR) {
     return new UnavailableError('too_busy', 'All database connections are busy. Try again.', 1, { cause: error });
   }
-  if (
-    (state && UNAVAILABLE_STATES.test(state)) ||
-    (typeof code === 'string' && (UNREACHABLE_CODES.has(code) || NETWORK_ERRORS.has(code))) ||
-    /connection terminated|client has encountered a connection error/i.test(error.message)
-  ) {
+  if (error.name === 'AbortError') {
+    return new UnavailableError('request_abandoned', 'The caller has gone.', 1, { cause: error });
+  }
+  if (isConnectionLost(error) || isReadOnlyServer(error)) {
     return new UnavailableError('database_unavailable', 'The database cannot be reached. Try again.', 2, {
       cause: error,
     });
   }
   return error;
+}
+
+/** Was it the connection that failed, and not the statement? Then the outcome of a statement under way is unknown. */
+export function isConnectionLost(error: unknown): boolean {
+  if (!types.isNativeError(error)) return false;
+  const state = sqlState(error);
+  const code = (error as { code?: unknown }).code;
+  return (
+    (state !== undefined && UNAVAILABLE_STATES.test(state)) ||
+    LOST_KINDS.has(driverKind(error) ?? '') ||
+    (typeof code === 'string' && (UNREACHABLE_CODES.has(code) || NETWORK_ERRORS.has(code))) ||
+    /connection terminated|client has encountered a connection error|connection ended/i.test(error.message)
+  );
+}
+
+/** Did a write meet a server that takes none? It has left nothing behind; another server may take it. */
+export function isReadOnlyServer(error: unknown): boolean {
+  return types.isNativeError(error) && sqlState(error) === READ_ONLY_STATE;
+}
+
+/** Did the transaction lose against another one (serialization failure, deadlock)? It has left nothing behind. */
+export function isTransactionConflict(error: unknown): boolean {
+  return types.isNativeError(error) && RETRYABLE_STATES.has(sqlState(error) ?? '');
 }
 
 /** Which constraint a write ran into, and what to tell the caller. */
@@ -73,19 +101,27 @@ export function asUnknownReference(error: unknown, pointer: string, message: str
 }
 
 interface DriverAdapterMeta {
-  driverAdapterError?: { cause?: { originalCode?: string; constraint?: { index?: string } } };
+  driverAdapterError?: { cause?: { kind?: string; originalCode?: string; constraint?: { index?: string } } };
 }
 
 function violatedIndex(error: Prisma.PrismaClientKnownRequestError): string | undefined {
   return (error.meta as DriverAdapterMeta | undefined)?.driverAdapterError?.cause?.constraint?.index;
 }
 
-function sqlState(error: Error): string | undefined {
-  const { code, meta, severity } = error as {
+function driverKind(error: Error): string | undefined {
+  // A COMMIT that fails reaches us as the adapter's own error, all else inside of Prisma's.
+  const { meta, cause } = error as { meta?: DriverAdapterMeta; cause?: { kind?: string } };
+  return meta?.driverAdapterError?.cause?.kind ?? cause?.kind;
+}
+
+/** What PostgreSQL said, whoever passes it on: pg, Prisma or its adapter. */
+export function sqlState(error: Error): string | undefined {
+  const { code, meta, severity, cause } = error as {
     code?: unknown;
+    cause?: { originalCode?: string };
     meta?: DriverAdapterMeta & { code?: string };
     severity?: unknown;
   };
   if (severity && typeof code === 'string') return code; // pg's own DatabaseError
-  return meta?.driverAdapterError?.cause?.originalCode ?? meta?.code;
+  return meta?.driverAdapterError?.cause?.originalCode ?? cause?.originalCode ?? meta?.code;
 }

@@ -1,11 +1,13 @@
 import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { CustomPrismaModule } from 'nestjs-prisma';
 import { Env } from '../config/env';
+import { MonitorDb } from './monitor-db';
 import { PlatformDb } from './platform-db';
-import type { PoolName } from './pool';
+import type { PoolName } from './pool-name';
 import { type DatabaseUrls, Pools } from './pools';
 import { createPrismaClient } from './prisma-client';
 import { APP_CLIENT, PLATFORM_CLIENT, PrismaService } from './prisma.service';
+import { ReplicaReads } from './replica-reads';
 import { TenantDb } from './tenant-db';
 
 /** The pools, alone, so that the client modules below can ask for them. */
@@ -28,7 +30,7 @@ const clientModule = (name: string, pool: PoolName): DynamicModule =>
     inject: [Pools, Env],
   });
 
-/** The doors to the database: TenantDb and PlatformDb over one shared PrismaService. */
+/** The doors to the database: TenantDb and PlatformDb over one shared PrismaService, and MonitorDb for statistics. */
 @Global()
 @Module({})
 export class DatabaseModule {
@@ -36,8 +38,14 @@ export class DatabaseModule {
     return {
       module: DatabaseModule,
       imports: [PoolsModule.forRoot(urls), clientModule(APP_CLIENT, 'app'), clientModule(PLATFORM_CLIENT, 'platform')],
-      providers: [PrismaService, TenantDb, PlatformDb],
-      exports: [PrismaService, TenantDb, PlatformDb, PoolsModule],
+      providers: [
+        PrismaService,
+        ReplicaReads,
+        TenantDb,
+        PlatformDb,
+        { provide: MonitorDb, useFactory: () => new MonitorDb(urls.monitor) },
+      ],
+      exports: [PrismaService, TenantDb, PlatformDb, MonitorDb, PoolsModule],
     };
   }
 }

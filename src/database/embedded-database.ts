@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { StartupError } from '../common/errors';
+import { readPostgresUrl } from '../common/postgres-url';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres';
 import { LOGIN_PURPOSES, type LoginPurpose, LOGINS, type LoginUrls } from './login-definitions';
 import { bootstrapDatabase } from './logins';
@@ -70,9 +71,7 @@ function readUrls(file: string): Partial<LoginUrls> {
 }
 
 function passwordsIn(urls: Partial<LoginUrls>): Partial<Record<LoginPurpose, string>> {
-  return Object.fromEntries(
-    Object.entries(urls).map(([purpose, url]) => [purpose, decodeURIComponent(new URL(url).password)]),
-  );
+  return Object.fromEntries(Object.entries(urls).map(([purpose, url]) => [purpose, readPostgresUrl(url)?.password]));
 }
 
 async function migrate(ownerUrl: string): Promise<void> {

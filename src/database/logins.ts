@@ -5,6 +5,7 @@ import { connectAsAdministrator } from './administrator';
 import { ensureDatabase, grantAccess, withOwnersRights } from './application-database';
 import { LOGIN_PURPOSES, type LoginPurpose, LOGINS, type LoginUrls } from './login-definitions';
 import { type Administrator, ensureLogin, isRefused } from './login-roles';
+import { ensureTimeouts, type TimeoutEnv } from './login-timeouts';
 import { connectTo, urlFor } from './server-connection';
 
 export interface BootstrapOptions {
@@ -16,6 +17,8 @@ export interface BootstrapOptions {
   rotate?: boolean;
   /** For development: `prisma migrate dev` makes itself a second database. */
   ownerMayCreateDatabases?: boolean;
+  /** Of the logins that serve requests; the application's defaults when not given. */
+  timeouts?: TimeoutEnv;
 }
 
 export interface BootstrapResult {
@@ -48,6 +51,11 @@ export async function bootstrapDatabase(adminUrl: string, options: BootstrapOpti
       const client = await connectTo(urlFor(adminUrl, options.database));
       result.notes.push(...(await endAfter(client, () => grantAccess(client, admin, options.database))));
     });
+    const { changed, notes } = await ensureTimeouts(admin, options.database, options.timeouts);
+    const known = new Set([...result.created, ...result.changed]);
+    // A new login, or a new database, has nothing to put right.
+    if (!result.databaseCreated) result.changed.push(...changed.filter((name) => !known.has(name)));
+    result.notes.push(...notes);
     return result;
   } catch (error) {
     if (error instanceof StartupError || !isRefused(error)) throw error;

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { StartupError } from '../common/errors';
+import { readPostgresUrl } from '../common/postgres-url';
 import { connectTo } from './server-connection';
 
 /** Runs one statement and gives its rows; a pool, a client or Prisma's raw query behind it. */
@@ -154,7 +155,7 @@ function reasonIn(output: string): string {
 }
 
 function redact(text: string, url: string): string {
-  const { password } = new URL(url);
-  const secrets = [url, password, decodeURIComponent(password)].filter((secret) => secret !== '');
+  const password = readPostgresUrl(url)?.password ?? '';
+  const secrets = [url, password, encodeURIComponent(password)].filter((secret) => secret !== '');
   return secrets.reduce((redacted, secret) => redacted.replaceAll(secret, '***'), text);
 }

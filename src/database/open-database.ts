@@ -1,4 +1,6 @@
+import { StartupError } from '../common/errors';
 import type { Env } from '../config/env';
+import { parseConnectionString, refusePlainText } from './connection-string';
 import { startEmbeddedDatabase } from './embedded-database';
 import { assertMigrated } from './migrations';
 import type { DatabaseUrls } from './pools';
@@ -18,9 +20,32 @@ export interface OpenDatabase {
  */
 export async function openDatabase(env: Env): Promise<OpenDatabase> {
   if (env.POSTGRES_URL && env.POSTGRES_PLATFORM_URL) {
-    const urls = { app: env.POSTGRES_URL, platform: env.POSTGRES_PLATFORM_URL };
+    const urls = givenUrls(env, env.POSTGRES_URL, env.POSTGRES_PLATFORM_URL);
     await assertMigrated(urls.app, env.POSTGRES_CONNECT_TIMEOUT_MS);
     return { urls, dataDir: undefined, stop: () => Promise.resolve() };
   }
   return startEmbeddedDatabase(env.DATA_DIR);
+}
+
+/** @throws StartupError when one of them would not do */
+function givenUrls(env: Env, app: string, platform: string): DatabaseUrls {
+  const { POSTGRES_MONITOR_URL: monitor, POSTGRES_REPLICA_URL: replica } = env;
+  const given = {
+    POSTGRES_URL: app,
+    POSTGRES_PLATFORM_URL: platform,
+    POSTGRES_MONITOR_URL: monitor,
+    POSTGRES_REPLICA_URL: replica,
+  };
+  const users = new Map<string, string>();
+  for (const [variable, url] of Object.entries(given)) {
+    if (url === undefined) continue;
+    const target = parseConnectionString(url, variable);
+    if (env.NODE_ENV === 'production' && !env.POSTGRES_ALLOW_PLAINTEXT) refusePlainText(target);
+    users.set(variable, target.user);
+  }
+  // A standby has the logins of its primary: the one that login-check.ts examines is then this one as well.
+  if (replica !== undefined && users.get('POSTGRES_REPLICA_URL') !== users.get('POSTGRES_URL')) {
+    throw new StartupError('POSTGRES_REPLICA_URL must be of the same login as POSTGRES_URL.');
+  }
+  return { app, platform, monitor, replica };
 }

@@ -1,8 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import type { Prisma } from '@prisma/client';
-import { asDomainError } from './database-errors';
 import type { TenantryTransaction } from './prisma-client';
 import { PrismaService } from './prisma.service';
+import { transact, type TransactionOptions } from './transaction';
 
 type PlatformModels =
   | 'user'
@@ -30,17 +29,29 @@ export class PlatformDb {
   constructor(private readonly prisma: PrismaService) {}
 
   /**
-   * Runs `work` in one transaction under the platform login.
+   * Runs `work` in one transaction under the platform login. It may run twice, when the first one lost against another, so
+   * it changes nothing but the database.
    * @throws UnavailableError when the database can't be reached in time
    */
-  async run<Result>(
+  run<Result>(work: (tx: PlatformTx) => Promise<Result>, options?: TransactionOptions): Promise<Result> {
+    return this.transact(work, false, options);
+  }
+
+  /** The same for work that only reads: it is repeated once when its connection dies. */
+  read<Result>(work: (tx: PlatformTx) => Promise<Result>): Promise<Result> {
+    return this.transact(work, true);
+  }
+
+  private transact<Result>(
     work: (tx: PlatformTx) => Promise<Result>,
-    options?: { isolationLevel?: Prisma.TransactionIsolationLevel },
+    readOnly: boolean,
+    options?: TransactionOptions,
   ): Promise<Result> {
-    try {
-      return await this.prisma.platform.$transaction((tx) => work(tx as unknown as PlatformTx), options);
-    } catch (error) {
-      throw asDomainError(error);
-    }
+    return transact({
+      client: this.prisma.platform,
+      readOnly,
+      work: (tx) => work(tx as unknown as PlatformTx),
+      options,
+    });
   }
 }

@@ -1,62 +1,52 @@
-import pg from 'pg';
+import type pg from 'pg';
 import { StartupError } from '../common/errors';
+import { type HostAddress, POSTGRES_URL_ADVICE, readPostgresUrl, writePostgresUrl } from '../common/postgres-url';
+import { type ConnectionTarget, parseConnectionString } from './connection-string';
+import { connectToFirst, nameOf, NoServerError } from './first-server';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 
 /**
- * Connects to the database of a URL.
+ * Connects to the database of a URL; of several hosts, to the first that takes writes (connection-string.ts).
+ * @param variable that holds the URL, for messages
  * @throws StartupError saying what is wrong, without the URL
  */
-export async function connectTo(url: string, timeoutMs = CONNECT_TIMEOUT_MS): Promise<pg.Client> {
-  parseUrl(url);
-  const client = new pg.Client({
-    connectionString: url,
-    application_name: 'tenantry-start',
-    connectionTimeoutMillis: timeoutMs,
-  });
-  client.on('error', () => undefined); // the query under way fails with it and tells
+export async function connectTo(url: string, timeoutMs = CONNECT_TIMEOUT_MS, variable?: string): Promise<pg.Client> {
+  const target = parseConnectionString(url, variable);
   try {
-    await client.connect();
-    return client;
+    return (await connectToFirst(target, timeoutMs, 'tenantry-start')).client;
   } catch (error) {
-    await client.end().catch(() => undefined);
-    throw asStartupError(error, client);
+    if (!(error instanceof NoServerError)) throw error;
+    const reasons = error.failures.map((failure) => reasonOf(failure.error, failure.address, target));
+    // The cause tells callers the server's own code; of several hosts the last one's.
+    throw new StartupError(reasons.join('\n'), { cause: error.failures.at(-1)!.error });
   }
 }
 
-/** A URL of the same server for another database, and for another login when one is given. */
+/** A URL of the same servers for another database, and for another login when one is given. */
 export function urlFor(url: string, database: string, login?: { name: string; password: string }): string {
-  const parsed = parseUrl(url);
-  parsed.hostname ||= 'localhost'; // a URL without a host (it stands in ?host=) can hold no user
-  parsed.pathname = `/${encodeURIComponent(database)}`;
-  if (login) {
-    parsed.username = encodeURIComponent(login.name);
-    parsed.password = encodeURIComponent(login.password);
-  }
-  return parsed.toString();
+  const parts = readPostgresUrl(url);
+  if (!parts) throw new StartupError(`A URL of PostgreSQL cannot be read: ${POSTGRES_URL_ADVICE}.`);
+  return writePostgresUrl({ ...parts, database, ...(login && { user: login.name, password: login.password }) });
 }
 
-function parseUrl(url: string): URL {
-  try {
-    return new URL(url);
-  } catch {
-    throw new StartupError(
-      'A URL of PostgreSQL cannot be read. It looks like postgresql://user:password@host:5432/database; in a password, percent-encode what is neither letter nor digit.',
-    );
-  }
-}
-
-function asStartupError(error: unknown, { host, port, user, database }: pg.Client): StartupError {
-  const { code, message } = error as { code?: string; message: string };
-  const where = host.startsWith('/') ? host : `${host}:${port}`;
-  const unreachable = `No PostgreSQL server answers at ${where} (${code ?? message}). Is it running, and is the address right?`;
+/** Why a server could not be connected to, in words for the operator. */
+function reasonOf(error: Error, address: HostAddress, { user, database }: ConnectionTarget): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const where = nameOf(address);
   const reasons: Record<string, string> = {
     '28P01': `PostgreSQL at ${where} refuses the password of ${user}.`,
     '28000': `PostgreSQL at ${where} refuses ${user}: ${message}.`,
     '3D000': `PostgreSQL at ${where} has no database ${database}.`,
     '53300': `PostgreSQL at ${where} has no connection to spare: ${message}.`,
   };
-  const reason =
-    reasons[code ?? ''] ?? (/^[0-9A-Z]{5}$/.test(code ?? '') ? `PostgreSQL at ${where}: ${message}` : unreachable);
-  return new StartupError(reason, { cause: error });
+  if (code !== undefined && reasons[code]) return reasons[code];
+  if (/^[0-9A-Z]{5}$/.test(code ?? '') || message.startsWith('it is ')) return `PostgreSQL at ${where}: ${message}.`;
+  if (isTlsFault(error)) return `The encryption to PostgreSQL at ${where} fails: ${message} (${code ?? 'TLS'}).`;
+  return `No PostgreSQL server answers at ${where} (${code ?? message}). Is it running, and is the address right?`;
+}
+
+/** Node's codes for a certificate or a handshake that fails, and pg's words for a server without TLS. */
+function isTlsFault({ message, code }: NodeJS.ErrnoException): boolean {
+  return /CERT|SIGNED|ISSUER|^ERR_(TLS|SSL|OSSL)|^EPROTO/.test(code ?? '') || /SSL connection/.test(message);
 }

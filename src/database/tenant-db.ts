@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import type { Prisma } from '@prisma/client';
 import { isUUID } from 'class-validator';
-import { asDomainError } from './database-errors';
 import type { TenantryTransaction } from './prisma-client';
 import { PrismaService } from './prisma.service';
+import { ReplicaReads } from './replica-reads';
+import { transact, type TransactionOptions } from './transaction';
 
 /** What the app login may touch. */
 type TenantModels =
@@ -20,32 +20,69 @@ export type TenantTx = Pick<TenantryTransaction, TenantModels | '$queryRaw' | '$
   readonly [tenantTx]: true;
 };
 
+export interface ReadOptions {
+  /**
+   * `allowed`: the answer may come from the replica (POSTGRES_REPLICA_URL). It has all that was acknowledged when the read
+   * began; a write that is under way meanwhile may be missing from it.
+   */
+  staleness?: 'allowed';
+}
+
 /** The door to what tenants own. */
 @Injectable()
 export class TenantDb {
-  constructor(private readonly prisma: PrismaService) {}
+  constructor(
+    private readonly prisma: PrismaService,
+    private readonly replica: ReplicaReads,
+  ) {}
 
   /**
    * Runs `work` in one transaction in which PostgreSQL shows and takes rows of `tenantId` only.
-   * Slow work (hashing, files, other servers) stays outside: a transaction ends after POSTGRES_STATEMENT_TIMEOUT_MS.
+   * Slow work (hashing, files, other servers) stays outside: a transaction ends after POSTGRES_STATEMENT_TIMEOUT_MS. It may
+   * run twice, when the first one lost against another, so it changes nothing but the database.
    * @throws UnavailableError when the database can't be reached in time
    */
-  async run<Result>(
+  run<Result>(
     tenantId: string,
     work: (tx: TenantTx) => Promise<Result>,
-    options?: { isolationLevel?: Prisma.TransactionIsolationLevel },
+    options?: TransactionOptions,
+  ): Promise<Result> {
+    return this.transact(tenantId, work, false, options);
+  }
+
+  /** The same for work that only reads: it is repeated once when its connection dies. */
+  async read<Result>(
+    tenantId: string,
+    work: (tx: TenantTx) => Promise<Result>,
+    { staleness }: ReadOptions = {},
+  ): Promise<Result> {
+    if (staleness === 'allowed') {
+      const answer = await this.replica.attempt((client, assertCaughtUp) => {
+        const whenCaughtUp = (tx: TenantTx): Promise<Result> => assertCaughtUp(tx).then(() => work(tx));
+        return this.transact(tenantId, whenCaughtUp, true, {}, client);
+      });
+      if (answer) return answer.result;
+    }
+    return this.transact(tenantId, work, true);
+  }
+
+  private async transact<Result>(
+    tenantId: string,
+    work: (tx: TenantTx) => Promise<Result>,
+    readOnly: boolean,
+    options?: TransactionOptions,
+    client = this.prisma.app,
   ): Promise<Result> {
     // The id becomes part of a statement below: SET takes no parameters.
     if (!isUUID(tenantId)) throw new TypeError('a tenant id must be a UUID');
-    try {
-      return await this.prisma.app.$transaction(async (tx) => {
-        // SET LOCAL, not set_config(): only the statement reaches the workers of a Citus cluster. It ends with the transaction.
-        await tx.$executeRawUnsafe(`SET LOCAL app.tenant_id = '${tenantId}'`);
-        return work(forTenant(tx, tenantId));
-      }, options);
-    } catch (error) {
-      throw asDomainError(error);
-    }
+    return transact({
+      client,
+      // SET LOCAL, not set_config(): only the statement reaches the workers of a Citus cluster. It ends with the transaction.
+      setUp: `SET LOCAL app.tenant_id = '${tenantId}'`,
+      readOnly,
+      work: (tx) => work(forTenant(tx, tenantId)),
+      options,
+    });
   }
 }
 

@@ -2,8 +2,10 @@ import cors from '@fastify/cors';
 import helmet from '@fastify/helmet';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Env } from '../config/env';
+import { followCallers } from './abandoned-requests';
 import { stopGracefully } from './graceful-stop';
 import { takeJsonBodies } from './json-body';
+import { announceRequests } from './request-done';
 import { requestIdOf } from './request-id';
 import { logRequests } from './request-log';
 import { answerClientError, answerRouterError } from './transport-errors';
@@ -44,11 +46,13 @@ export function createAdapter(env: Env, requestTimeoutMs = REQUEST_TIMEOUT_MS): 
 export async function configureApp(app: NestFastifyApplication, env: Env): Promise<void> {
   app.useGlobalPipes(createValidationPipe());
   const fastify = app.getHttpAdapter().getInstance();
+  announceRequests(fastify);
   takeJsonBodies(fastify);
   fastify.addHook('onRequest', (request, reply, done) => {
     void reply.header('x-request-id', request.id).header('cache-control', 'no-store');
     done();
   });
+  followCallers(fastify);
   logRequests(fastify);
   stopGracefully(fastify);
   await app.register(helmet, {

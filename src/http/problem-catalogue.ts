@@ -64,6 +64,7 @@ export const PROBLEMS = {
   database_unavailable: [503, 'The database cannot be reached. Try again.'],
   signing_keys_unavailable: [503, 'The signing keys cannot be read. Try again.'],
   not_ready: [503, 'This instance cannot serve now.'],
+  request_abandoned: [503, 'The caller has gone.'],
   shutting_down: [503, 'This instance is shutting down. Try again.'],
   database_timeout: [504, 'The database took too long. Try again.'],
 } as const satisfies Record<string, readonly [status: number, detail: string]>;

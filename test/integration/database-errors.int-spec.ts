@@ -179,25 +179,23 @@ describe('too long', () => {
 });
 
 describe('somebody else at the same time', () => {
-  it('in a deadlock: one is too_busy, the other goes on', async () => {
+  it('in a deadlock: the one that lost is run again, and both get through', async () => {
     const [a, b] = [newId(), newId()];
     await run((tx) => Promise.all([newRole(tx, { id: a }), newRole(tx, { id: b })]));
     const rename = (tx: TenantTx, id: string) =>
       tx.role.updateMany({ where: { tenantId, id }, data: { description: 'x' } });
     const [gateA, gateB] = [gate(), gate()];
+    let runs = 0;
     const inOrder = (first: string, second: string, mine: typeof gateA, theirs: typeof gateA) =>
       run(async (tx) => {
+        runs += 1;
         await rename(tx, first);
         mine.open();
         await theirs.opened;
         await rename(tx, second);
       });
-    const outcomes = await Promise.allSettled([inOrder(a, b, gateA, gateB), inOrder(b, a, gateB, gateA)]);
-    const failures = outcomes
-      .filter((outcome) => outcome.status === 'rejected')
-      .map((outcome) => outcome.reason as unknown);
-    expect(failures).toEqual([expect.any(UnavailableError)]);
-    expect(failures[0]).toMatchObject({ code: 'too_busy' });
+    await Promise.all([inOrder(a, b, gateA, gateB), inOrder(b, a, gateB, gateA)]);
+    expect(runs).toBe(3);
   });
 
   it('changing what a repeatable read has read: too_busy', async () => {

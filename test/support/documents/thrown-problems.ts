@@ -69,7 +69,7 @@ function coded(kind: string, parameters: readonly ts.Expression[]): Found[] {
 /** The class that a constructor's code belongs to: of the family itself, or what a class elsewhere extends. */
 function familyOf(node: ts.Node): string {
   let at = node;
-  while (!ts.isClassDeclaration(at)) at = at.parent;
+  while (!ts.isClassLike(at)) at = at.parent;
   const name = at.name?.text ?? '';
   return KINDS.test(name) ? name : (at.heritageClauses?.[0]?.types[0]?.expression.getText() ?? '');
 }

@@ -1,0 +1,66 @@
+import type pg from 'pg';
+import { type ChosenHostConnection, chosenHostClient } from './chosen-host-client';
+import { connectionCreated, statementFailed } from './database-events';
+import type { HostSelector } from './host-selector';
+import type { AnyPoolName } from './pool-name';
+
+/** pg's words when the client's own bound (`query_timeout`) is over: the server, or the way to it, is silent. */
+const CLIENT_TIMEOUT = 'Query read timeout';
+
+/** read_only_sql_transaction: a write has met a server that is, or has become, a standby. */
+const READ_ONLY_SERVER = '25006';
+
+type AnyFunction = (...args: unknown[]) => unknown;
+type Callback = (error: Error | null, result?: unknown) => void;
+
+/** What pg.Client has and its types do not tell. */
+interface Internals {
+  connection: { stream: { destroy(): void } };
+}
+
+/** What the pool asks a connection of its own. */
+export interface MeasuredConnection extends ChosenHostConnection {
+  /** The server behind it takes no writes any more: it has become a standby. */
+  readonly isReadOnly: boolean;
+}
+
+/** A connection that tells how long it took to make and how its statements failed, and gives up on a silent server. */
+export function measuredClient(pool: AnyPoolName, hosts: HostSelector): typeof pg.Client {
+  return class MeasuredClient extends chosenHostClient(hosts) implements MeasuredConnection {
+    isReadOnly = false;
+
+    override connect(...args: unknown[]): never {
+      const start = performance.now();
+      const done = (): void => connectionCreated.publish({ pool, seconds: (performance.now() - start) / 1000 });
+      this.once('connect', done);
+      // oxlint-disable-next-line typescript/unbound-method -- applied to this at once
+      return Reflect.apply(super.connect as AnyFunction, this, args) as never;
+    }
+
+    // pg takes promises, callbacks and submittable objects; all pass through here unchanged.
+    override query(...args: unknown[]): never {
+      const last = args.at(-1);
+      if (typeof last === 'function') {
+        args[args.length - 1] = ((error, result) => {
+          if (error) this.noteFailure(error);
+          (last as Callback)(error, result);
+        }) satisfies Callback;
+      }
+      // oxlint-disable-next-line typescript/unbound-method -- applied to this at once
+      const result: unknown = Reflect.apply(super.query as AnyFunction, this, args);
+      if (result instanceof Promise) result.catch((error: unknown) => this.noteFailure(error));
+      return result as never;
+    }
+
+    private noteFailure(error: unknown): void {
+      const { code, severity, message } = error as { code?: string; severity?: string; message?: string };
+      statementFailed.publish({ pool, sqlState: severity ? code : undefined });
+      if (code === READ_ONLY_SERVER) {
+        this.isReadOnly = true;
+        hosts.doubt(this.address);
+      }
+      // Whatever is asked next on this connection would wait behind the unanswered statement.
+      if (message === CLIENT_TIMEOUT) (this as unknown as Internals).connection.stream.destroy();
+    }
+  } as unknown as typeof pg.Client;
+}

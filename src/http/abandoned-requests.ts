@@ -1,0 +1,16 @@
+import type { FastifyInstance } from 'fastify';
+import { whileWanted } from '../database/abandonment';
+
+/**
+ * Lets the database know when a caller has hung up, so that nothing runs on for nobody. The hook is the one after the body
+ * has been read: reading it loses the asynchronous context.
+ */
+export function followCallers(fastify: FastifyInstance): void {
+  fastify.addHook('preValidation', (_request, reply, done) => {
+    const controller = new AbortController();
+    reply.raw.once('close', () => {
+      if (!reply.raw.writableFinished) controller.abort();
+    });
+    whileWanted(controller.signal, done);
+  });
+}

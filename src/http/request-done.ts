@@ -1,0 +1,38 @@
+import type { FastifyInstance } from 'fastify';
+import type { Actor, Caller } from '../access/actor';
+import { announcement } from '../common/announcement';
+
+/** A request that is over. */
+export interface RequestDone {
+  method: string;
+  /** The template of the route (`/v1/tenants/:tenantId`), never the path; undefined when no route matched. */
+  route: string | undefined;
+  /** 499, as nginx has it, when the caller went before the answer. */
+  status: number;
+  /** From the headers' arrival until the answer has left. */
+  seconds: number;
+  /** Of the actor. Undefined for a caller who has not proved to be in the tenant: anybody can put an id into a path. */
+  tenantId: string | undefined;
+}
+
+const CALLER_WENT = 499;
+
+export const requestDone = announcement<RequestDone>('tenantry:http.request-done');
+
+/** Tells of each request, the abandoned ones included (which is why it does not use Fastify's onResponse). */
+export function announceRequests(fastify: FastifyInstance): void {
+  fastify.addHook('onRequest', (request, reply, done) => {
+    const start = performance.now();
+    reply.raw.once('close', () => {
+      const { user } = request as { user?: Caller | Actor };
+      requestDone.publish({
+        method: request.method,
+        route: request.is404 ? undefined : request.routeOptions.url,
+        status: reply.raw.writableFinished ? reply.statusCode : CALLER_WENT,
+        seconds: (performance.now() - start) / 1000,
+        tenantId: user && 'tenantId' in user ? user.tenantId : undefined,
+      });
+    });
+    done();
+  });
+}

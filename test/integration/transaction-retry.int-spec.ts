@@ -1,0 +1,82 @@
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { newId } from '../../src/common/id';
+import { TenantDb, type TenantTx } from '../../src/database/tenant-db';
+import { createTestApp, type TestApp } from '../support/app';
+
+let app: TestApp;
+let db: TenantDb;
+let nest: NestFastifyApplication;
+const tenantId = newId();
+
+beforeAll(async () => {
+  app = await createTestApp();
+  nest = app.nest;
+  db = nest.get(TenantDb);
+  await db.run(tenantId, (tx) =>
+    tx.tenant.create({ data: { id: tenantId, slug: 'retry', name: 'Retry', nameKey: 'retry' } }),
+  );
+});
+afterAll(() => app.close());
+
+const pidOf = async (tx: TenantTx): Promise<number> => {
+  const [row] = await tx.$queryRaw<{ pid: number }[]>`SELECT pg_backend_pid() AS pid`;
+  return row!.pid;
+};
+const kill = (pid: number): Promise<unknown> => app.database.query('admin', 'SELECT pg_terminate_backend($1)', [pid]);
+
+describe('a transaction of TenantDb', () => {
+  it('is repeated when it loses against another one, and its work counts once', async () => {
+    let attempts = 0;
+    const bump = (): Promise<void> =>
+      db.run(
+        tenantId,
+        async (tx) => {
+          attempts += 1;
+          const { version } = await tx.tenant.findUniqueOrThrow({ where: { id: tenantId }, select: { version: true } });
+          await tx.tenant.update({ where: { id: tenantId }, data: { version: version + 1 } });
+        },
+        { isolationLevel: 'Serializable' },
+      );
+    await Promise.all([bump(), bump()]);
+    const { version } = await db.read(tenantId, (tx) => tx.tenant.findUniqueOrThrow({ where: { id: tenantId } }));
+    expect(version).toBe(3);
+    expect(attempts).toBeGreaterThanOrEqual(2);
+  });
+
+  it('gives up after a bounded number of conflicts', async () => {
+    let attempts = 0;
+    const work = db.run(tenantId, async (tx) => {
+      attempts += 1;
+      await tx.$executeRaw`DO $$ BEGIN RAISE EXCEPTION 'conflict' USING ERRCODE = '40001'; END $$`;
+    });
+    await expect(work).rejects.toMatchObject({ code: 'too_busy' });
+    expect(attempts).toBe(4);
+  });
+
+  it('reads once more when its connection dies', async () => {
+    let attempts = 0;
+    const name = await db.read(tenantId, async (tx) => {
+      attempts += 1;
+      if (attempts === 1) await kill(await pidOf(tx));
+      return (await tx.tenant.findUniqueOrThrow({ where: { id: tenantId }, select: { name: true } })).name;
+    });
+    expect({ name, attempts }).toEqual({ name: 'Retry', attempts: 2 });
+  });
+
+  it('never writes again when its connection dies: what happened is unknown', async () => {
+    let attempts = 0;
+    const work = db.run(tenantId, async (tx) => {
+      attempts += 1;
+      await kill(await pidOf(tx));
+      await tx.tenant.update({ where: { id: tenantId }, data: { version: { increment: 1 } } });
+    });
+    await expect(work).rejects.toMatchObject({ code: 'database_unavailable' });
+    expect(attempts).toBe(1);
+  });
+
+  it('begins on another connection when the one from the pool was dead', async () => {
+    const pids = await Promise.all([1, 2, 3].map(() => db.run(tenantId, pidOf)));
+    await Promise.all(pids.map(kill));
+    await expect(db.run(tenantId, (tx) => tx.tenant.count({ where: { id: tenantId } }))).resolves.toBe(1);
+  });
+});
