@@ -13,6 +13,7 @@ import { DatabaseModule } from './database/database.module';
 import type { DatabaseUrls } from './database/pools';
 import { HealthModule } from './health/health.module';
 import { HttpModule } from './http/http.module';
+import { MonitoringModule } from './monitoring/monitoring.module';
 import { RolesModule } from './roles/roles.module';
 import { TenantsModule } from './tenants/tenants.module';
 import { UsersModule } from './users/users.module';
@@ -35,6 +36,7 @@ export class AppModule {
         UsersModule,
         TenantsModule,
         AuthModule,
+        MonitoringModule,
         HealthModule,
       ],
       providers: [

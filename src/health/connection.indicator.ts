@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { HealthIndicatorService } from '@nestjs/terminus';
-import type { PoolName } from '../database/pool';
+import type { PoolName } from '../database/pool-name';
 import { Pools } from '../database/pools';
 import { reasonOf } from './reason';
 

@@ -1,15 +1,28 @@
 import { Module } from '@nestjs/common';
 import { TerminusModule } from '@nestjs/terminus';
+import { MonitoringModule } from '../monitoring/monitoring.module';
 import { ConnectionIndicator } from './connection.indicator';
+import { ErrorRateIndicator } from './error-rate.indicator';
 import { HealthController } from './health.controller';
 import { HealthService } from './health.service';
 import { LifecycleIndicator } from './lifecycle.indicator';
 import { MigrationsIndicator } from './migrations.indicator';
 import { PoolIndicator } from './pool.indicator';
+import { ReplicationIndicator } from './replication.indicator';
+import { ServerActivityIndicator } from './server-activity.indicator';
 
 @Module({
-  imports: [TerminusModule.forRoot({ logger: false })], // a failed probe is counted, not shouted
+  imports: [MonitoringModule, TerminusModule.forRoot({ logger: false })], // a failed probe is counted, not shouted
   controllers: [HealthController],
-  providers: [HealthService, LifecycleIndicator, ConnectionIndicator, PoolIndicator, MigrationsIndicator],
+  providers: [
+    HealthService,
+    LifecycleIndicator,
+    ConnectionIndicator,
+    PoolIndicator,
+    MigrationsIndicator,
+    ErrorRateIndicator,
+    ReplicationIndicator,
+    ServerActivityIndicator,
+  ],
 })
 export class HealthModule {}

@@ -1,12 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { type HealthIndicatorResult, HealthIndicatorService } from '@nestjs/terminus';
-import type { PoolName } from '../database/pool';
+import type { PoolName } from '../database/pool-name';
 import { Pools } from '../database/pools';
 
 /** Above this share of connections in use an instance still serves, and has little left. */
 const DEGRADED_SHARE = 0.8;
 
-/** How full is the pool? Down when every connection is in use and more callers wait than there are connections. */
+/** How full is the pool? Down when every connection is in use and callers are turned away. */
 @Injectable()
 export class PoolIndicator {
   constructor(
@@ -21,7 +21,7 @@ export class PoolIndicator {
     const waiting = pool.waitingCount;
     const usage = { used, idle: pool.idleCount, waiting, max };
     const session = this.indicators.check(`pool_${name}`);
-    if (used >= max && waiting > max) return session.down(usage);
+    if (pool.isFull) return session.down(usage);
     return used >= max * DEGRADED_SHARE ? session.degraded(usage) : session.up(usage);
   }
 }

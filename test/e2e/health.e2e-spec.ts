@@ -41,6 +41,9 @@ describe('the health of an instance that serves', () => {
         pool_app: { ...up, used: expect.any(Number), idle: expect.any(Number), waiting: 0, max: 10 },
         pool_platform: { ...up, used: expect.any(Number), idle: expect.any(Number), waiting: 0, max: 3 },
         migrations: expect.objectContaining({ ...up, pending: [], failed: [], edited: [] }),
+        error_rate: expect.objectContaining({ ...up, windowSeconds: 300 }),
+        replication_lag: { ...up, standbys: [] },
+        server_activity: expect.objectContaining({ ...up, lockWaits: 0, archive: 'off' }),
       },
     });
     for (const url of Object.values(app.database.urls)) {
@@ -88,7 +91,7 @@ describe('an instance whose connections', () => {
   let app: TestApp;
   let pool: Pools['app'];
   beforeAll(async () => {
-    app = await createTestApp({ POSTGRES_POOL_SIZE: POOL_SIZE });
+    app = await createTestApp({ POSTGRES_POOL_SIZE: POOL_SIZE, POSTGRES_MAX_WAITING: POOL_SIZE + 1 });
     pool = app.nest.get(Pools).app;
   });
   afterAll(() => app?.close());
@@ -113,7 +116,7 @@ describe('an instance whose connections', () => {
     }
   });
 
-  it('are all in use, with more callers waiting than there are, is alive and not ready until they are free', async () => {
+  it('are all in use, with as many callers waiting as may, is alive and not ready until they are free', async () => {
     const taken = take(2 * POOL_SIZE + 1);
     try {
       await app.anonymous().get('/health/ready').expectProblem(503, 'not_ready');

@@ -1,0 +1,39 @@
+import { Module } from '@nestjs/common';
+import { AccessMetrics } from './access-metrics';
+import { ActivityRepository } from './activity.repository';
+import { ErrorRates } from './error-rates';
+import { HttpMetrics } from './http-metrics';
+import { MetricsController } from './metrics.controller';
+import { MetricsRegistry } from './metrics-registry';
+import { MetricsServer } from './metrics-server';
+import { MetricsService } from './metrics.service';
+import { OperationMetrics } from './operation-metrics';
+import { PoolMetrics } from './pool-metrics';
+import { ProcessMetrics } from './process-metrics';
+import { ReplicationRepository } from './replication.repository';
+import { ServerMetrics } from './server-metrics';
+import { ServerState } from './server-state';
+import { StorageRepository } from './storage.repository';
+
+/** What operators see: metrics, error rates, the state of the server. */
+@Module({
+  controllers: [MetricsController],
+  providers: [
+    AccessMetrics,
+    ActivityRepository,
+    ErrorRates,
+    HttpMetrics,
+    MetricsRegistry,
+    MetricsServer,
+    MetricsService,
+    OperationMetrics,
+    PoolMetrics,
+    ProcessMetrics,
+    ReplicationRepository,
+    ServerMetrics,
+    ServerState,
+    StorageRepository,
+  ],
+  exports: [ErrorRates, MetricsRegistry, ServerState],
+})
+export class MonitoringModule {}
