@@ -30,7 +30,7 @@ export class ActorsRepository {
 
   /** Is this session alive, whose is it, and what may they in this tenant? Asked anew for each request: no stale rights. */
   async find(sessionId: string, tenantId: string = PLATFORM_TENANT_ID): Promise<LoadedActor | undefined> {
-    const [row] = await this.db.run(
+    const [row] = await this.db.read(
       tenantId,
       (tx) => tx.$queryRaw<LoadedActor[]>`
         SELECT s.user_id AS "accountId", s.email, s.name, s.platform_role AS "platformRole",

@@ -5,7 +5,7 @@ import { pick } from '../common/pick';
 import { fieldsToldBy, orderOf, toPage } from '../common/keyset';
 import type { Page } from '../common/page.dto';
 import { PlatformDb } from '../database/platform-db';
-import { TenantDb, type TenantTx } from '../database/tenant-db';
+import { TenantDb } from '../database/tenant-db';
 import { AUDIT_SORTS, type AuditEventDto, type ListAuditEventsQuery } from './audit-event.dto';
 import { type AuditEventRow, AuditEventsRepository } from './audit-events.repository';
 
@@ -34,8 +34,9 @@ export class AuditEventsService {
       query[parameter as keyof typeof FILTERS] ? [field] : [],
     );
     const accessible = accessibleWhere(actor.ability, 'read', 'AuditEvent', [...fieldsToldBy(order), ...usedFields]);
-    const list = (tx: TenantTx): Promise<AuditEventRow[]> => this.events.list(tx, query, order, accessible);
-    const rows = await this.tenantDb.read(actor.tenantId, list, { staleness: 'allowed' });
+    const rows = await this.tenantDb.read(actor.tenantId, (tx) => this.events.list(tx, query, order, accessible), {
+      staleness: 'allowed',
+    });
     return toPage(rows, query.limit, order, (row) =>
       pick(toAuditEventDto(row), permittedFields(actor.ability, 'read', 'AuditEvent', row)),
     );
@@ -44,7 +45,7 @@ export class AuditEventsService {
   /** The platform's own trail: sign-ins, sessions, accounts. */
   async listForPlatform(query: ListAuditEventsQuery): Promise<Page<AuditEventDto>> {
     const order = orderOf(AUDIT_SORTS, query.sort);
-    const rows = await this.platformDb.run((tx) => this.events.listForPlatform(tx, query, order));
+    const rows = await this.platformDb.read((tx) => this.events.listForPlatform(tx, query, order));
     return toPage(rows, query.limit, order, (row) => {
       const event = toAuditEventDto(row);
       return { ...event, actor: { ...event.actor, accountId: row.actorAccountId } };

@@ -29,13 +29,13 @@ export class AccountsService {
 
   async list(query: ListAccountsQuery): Promise<Page<AccountDto>> {
     const order = orderOf(ACCOUNT_SORTS, query.sort);
-    const rows = await this.db.run((tx) => this.accounts.list(tx, query, order));
+    const rows = await this.db.read((tx) => this.accounts.list(tx, query, order));
     return toPage(rows, query.limit, order, toAccountDto);
   }
 
   /** @throws NotFoundError */
   async read(id: string): Promise<AccountDto> {
-    return toAccountDto(await this.db.run((tx) => this.find(tx, id)));
+    return toAccountDto(await this.db.read((tx) => this.find(tx, id)));
   }
 
   /**
@@ -77,7 +77,7 @@ export class AccountsService {
       const message = 'Change your own password with PUT /v1/auth/password: it asks for the current one.';
       throw new InvalidInputError([{ pointer: '/password', code: 'own_password', message }], 'own_password');
     }
-    const personal = await this.db.run(async (tx) => {
+    const personal = await this.db.read(async (tx) => {
       const account = await this.find(tx, id);
       const tenants = await this.tenants.list(tx, id, MAX_TENANTS_CONSIDERED);
       return [account.email, account.name, ...tenants.flatMap(({ name, slug }) => [name, slug])];

@@ -108,7 +108,7 @@ export class AuthService {
   }
 
   async me(caller: Caller): Promise<MeDto> {
-    const tenants = await this.db.run((tx) => this.tenants.list(tx, caller.accountId, MAX_TENANTS_SHOWN));
+    const tenants = await this.db.read((tx) => this.tenants.list(tx, caller.accountId, MAX_TENANTS_SHOWN));
     return {
       id: caller.accountId,
       email: caller.email,

@@ -43,7 +43,7 @@ export class BootstrapAdministrator {
    * @throws StartupError when BOOTSTRAP_ADMIN_PASSWORD is against the policy
    */
   async ensureAdministrator(): Promise<BootstrappedAdministrator | undefined> {
-    if ((await this.db.run((tx) => this.accounts.countAdministrators(tx))) > 0) return undefined;
+    if ((await this.db.read((tx) => this.accounts.countAdministrators(tx))) > 0) return undefined;
     const email = normalizeEmail(this.env.BOOTSTRAP_ADMIN_EMAIL ?? DEFAULT_EMAIL);
     const generated = this.env.BOOTSTRAP_ADMIN_PASSWORD === undefined ? generatePassword() : undefined;
     const password = generated ?? this.configuredPassword(email);

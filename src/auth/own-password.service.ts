@@ -35,7 +35,7 @@ export class OwnPasswordService {
    */
   async change(caller: Caller, { currentPassword, newPassword }: ChangePasswordDto): Promise<void> {
     const { accountId } = caller;
-    const [currentHash, tenants] = await this.db.run(async (tx) => [
+    const [currentHash, tenants] = await this.db.read(async (tx) => [
       await this.accounts.passwordHashOf(tx, accountId),
       await this.tenants.list(tx, accountId, MAX_TENANTS_CONSIDERED),
     ]);

@@ -22,7 +22,7 @@ export class SessionsService {
   /** The caller's live sessions. */
   async list(caller: Caller, query: ListSessionsQuery): Promise<Page<SessionDto>> {
     const order = orderOf(SESSION_SORTS, query.sort);
-    const rows = await this.db.run((tx) =>
+    const rows = await this.db.read((tx) =>
       this.sessions.listAlive(tx, caller.accountId, query, order, this.clock.now()),
     );
     return toPage(rows, query.limit, order, (row) => toSessionDto(row, caller.sessionId));

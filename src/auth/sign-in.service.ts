@@ -55,7 +55,7 @@ export class SignInService {
   }
 
   private async prove(email: string, password: string, origin: Origin): Promise<VerifiedPerson> {
-    const account = await this.db.run((tx) => this.accounts.findForSignIn(tx, email));
+    const account = await this.db.read((tx) => this.accounts.findForSignIn(tx, email));
     const attempt = await this.count(email, account, origin);
     const passwordHash = account?.passwordHash ?? undefined;
     const matches = await this.giveBackOnFault(attempt, () => this.passwords.verify(passwordHash, password));

@@ -79,7 +79,7 @@ export class SigningKeysService implements OnModuleInit {
   }
 
   private async load(): Promise<void> {
-    const rows = await this.db.run((tx) => this.keys.list(tx, this.oldestUseful()));
+    const rows = await this.db.read((tx) => this.keys.list(tx, this.oldestUseful()));
     const usable = rows.some((row) => row.retiredAt === null) ? rows : await this.makeFirst();
     const signing = this.newestSettled(usable);
     this.loaded = {

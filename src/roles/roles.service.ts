@@ -32,13 +32,15 @@ export class RolesService {
       ...fieldsToldBy(order),
       ...(query.q ? ['name'] : []),
     ]);
-    const rows = await this.db.run(actor.tenantId, (tx) => this.roles.list(tx, query, order, accessible));
+    const rows = await this.db.read(actor.tenantId, (tx) => this.roles.list(tx, query, order, accessible), {
+      staleness: 'allowed',
+    });
     return toPage(rows, query.limit, order, (row) => visible(actor, 'Role', row, toRoleDto(row), query.fields));
   }
 
   /** @throws NotFoundError when there is none that the actor may read */
   async read(actor: Actor, id: string, fields?: readonly string[]): Promise<RoleDto> {
-    const row = await this.db.run(actor.tenantId, (tx) => this.find(tx, actor, id));
+    const row = await this.db.read(actor.tenantId, (tx) => this.find(tx, actor, id));
     return visible(actor, 'Role', row, toRoleDto(row), fields);
   }
 

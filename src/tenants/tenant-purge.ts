@@ -29,7 +29,7 @@ export class TenantPurge {
   /** Several instances may run at once: each tenant is purged by one of them. @returns how many this one purged */
   async run(): Promise<number> {
     const now = this.clock.now();
-    const expired = await this.platformDb.run((tx) => this.tenants.listExpired(tx, now, TENANTS_PER_RUN));
+    const expired = await this.platformDb.read((tx) => this.tenants.listExpired(tx, now, TENANTS_PER_RUN));
     let purged = 0;
     for (const id of expired) {
       const done = await this.tenantDb.run(id, async (tx) => {

@@ -51,7 +51,7 @@ export class TenantsService {
     const order = orderOf(TENANT_SORTS, query.sort);
     const seesAll = caller.isPlatformAdministrator;
     const asked = seesAll ? query : { ...query, deleted: 'exclude' as const };
-    const rows = await this.platformDb.run((tx) =>
+    const rows = await this.platformDb.read((tx) =>
       this.tenants.list(tx, asked, order, seesAll ? undefined : caller.accountId),
     );
     const shown = new Set([...(query.fields ?? TENANT_FIELDS), ...(query.fields ? [] : ['deletedAt', 'purgeAfter'])]);
@@ -59,7 +59,7 @@ export class TenantsService {
   }
 
   async read(actor: Actor, fields?: readonly string[]): Promise<TenantDto> {
-    const row = await this.tenantDb.run(actor.tenantId, (tx) =>
+    const row = await this.tenantDb.read(actor.tenantId, (tx) =>
       this.tenants.find(tx, accessibleWhere(actor.ability, 'read', 'Tenant')),
     );
     if (!row) throw new NotFoundError('tenant');

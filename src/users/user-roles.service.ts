@@ -35,12 +35,12 @@ export class UserRolesService {
   ) {}
 
   async list(actor: Actor, userId: string): Promise<UserRolesDto> {
-    return this.db.run(actor.tenantId, async (tx) => this.answer(tx, actor, await this.findUser(tx, actor, userId)));
+    return this.db.read(actor.tenantId, async (tx) => this.answer(tx, actor, await this.findUser(tx, actor, userId)));
   }
 
   /** What the user may do now, each permission with the role that gives it. */
   async permissions(actor: Actor, userId: string): Promise<EffectivePermissionsDto> {
-    return this.db.run(actor.tenantId, async (tx) => {
+    return this.db.read(actor.tenantId, async (tx) => {
       const user = await this.findUser(tx, actor, userId);
       if (user.status !== 'active') return { data: [] };
       const held = await this.userRoles.list(tx, userId, this.clock.now());

@@ -42,8 +42,10 @@ export class UsersService {
       users: accessibleWhere(actor.ability, 'read', 'User', [...fieldsToldBy(order), ...fieldsUsedBy(query)]),
       roles: accessibleWhere(actor.ability, 'read', 'Role'),
     };
-    const rows = await this.db.run(actor.tenantId, (tx) =>
-      this.users.list(tx, query, order, accessible, this.clock.now()),
+    const rows = await this.db.read(
+      actor.tenantId,
+      (tx) => this.users.list(tx, query, order, accessible, this.clock.now()),
+      { staleness: 'allowed' },
     );
     return toPage(rows, query.limit, order, (row) => this.view(actor, row, query));
   }
@@ -52,7 +54,7 @@ export class UsersService {
   async read(actor: Actor, id: string, query: ReadUserQuery): Promise<UserDto> {
     const include = { roles: query.include?.includes('roles') ?? false, now: this.clock.now() };
     const accessible = accessibleWhere(actor.ability, 'read', 'User');
-    const row = await this.db.run(actor.tenantId, (tx) => this.users.find(tx, id, accessible, include));
+    const row = await this.db.read(actor.tenantId, (tx) => this.users.find(tx, id, accessible, include));
     if (!row) throw new NotFoundError('user');
     return this.view(actor, row, query);
   }
