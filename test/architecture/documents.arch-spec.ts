@@ -17,10 +17,13 @@ import { readEnv } from '../../src/config/env';
 import { createApp } from '../../src/create-app';
 import { PROBLEMS, type ProblemCode } from '../../src/http/problem-catalogue';
 import { outcomeOf } from '../../src/http/problem.filter';
+import { MetricsRegistry } from '../../src/monitoring/metrics-registry';
+import { processRegistry } from '../../src/monitoring/process-metrics';
 import { createDocument } from '../../src/openapi';
 import { type Catalogue, readCatalogue } from '../support/catalogue';
 import { erDiagram } from '../support/documents/er-diagram';
 import { committed, committedPart, read } from '../support/documents/generated';
+import { definitionsIn, metricsTable } from '../support/documents/metrics-table';
 import { problemsTable } from '../support/documents/problems-table';
 import { routesTable } from '../support/documents/routes-table';
 import { readSayings } from '../support/documents/thrown-problems';
@@ -72,6 +75,19 @@ describe('generated documents are fresh (npm run docs)', () => {
   it('the table of docs/errors.md', () => {
     const { actual, expected } = committedPart('docs/errors.md', 'problems', problemsTable());
     expect(actual).toBe(expected);
+  });
+
+  it('the table of docs/monitoring.md', () => {
+    const table = metricsTable([app.get(MetricsRegistry), processRegistry()]);
+    const { actual, expected } = committedPart('docs/monitoring.md', 'metrics', table);
+    expect(actual).toBe(expected);
+  });
+
+  it('docs/monitoring.md explains every label', () => {
+    const [, section] = read('docs/monitoring.md').split('### Every label');
+    const explained = section!.match(/^\| (`\w+` ?)+/gm)!.flatMap((cell) => cell.match(/\w+/g) ?? []);
+    const used = definitionsIn([app.get(MetricsRegistry), processRegistry()]).flatMap(({ labelNames }) => labelNames);
+    expect(explained).toEqual(expect.arrayContaining(used));
   });
 
   it('docs/database-schema.md explains every column of every table, and none besides', () => {
