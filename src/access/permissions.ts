@@ -38,6 +38,7 @@ export const PLATFORM_PERMISSIONS = {
     'update-accounts': 'Disable accounts and set first passwords',
     'read-audit': "See the platform's own audit trail",
     'read-health': 'See the state of the system in detail',
+    'read-database': "See the database's size, growth and statements",
   },
 } as const;
 

@@ -110,17 +110,19 @@ const FLAWS: Record<string, { plant: string; reported: string[] }> = {
       CREATE TABLE audit.flawed (LIKE app.flawed INCLUDING ALL); ALTER TABLE audit.flawed ENABLE ROW LEVEL SECURITY`,
     reported: ['app.flawed', 'audit.flawed'],
   },
-  'a tenant table has exactly the policy tenant_isolation for everybody, and those of the platform that are listed': {
-    plant: `CREATE TABLE app.flawed (tenant_id uuid, id uuid, PRIMARY KEY (tenant_id, id));
+  'a tenant table has exactly the policies tenant_isolation for everybody and size_sampling for the owner, and those of the platform that are listed':
+    {
+      plant: `CREATE TABLE app.flawed (tenant_id uuid, id uuid, PRIMARY KEY (tenant_id, id));
       ALTER POLICY tenant_isolation ON app.memberships WITH CHECK (true);
       CREATE POLICY more ON app.roles FOR SELECT TO tenantry_app USING (true)`,
-    reported: [
-      'missing: app.flawed tenant_isolation PERMISSIVE {public} ALL USING (tenant_id = app.current_tenant()) CHECK (tenant_id = app.current_tenant())',
-      'missing: app.memberships tenant_isolation PERMISSIVE {public} ALL USING (tenant_id = app.current_tenant()) CHECK (tenant_id = app.current_tenant())',
-      'unexpected: app.memberships tenant_isolation PERMISSIVE {public} ALL USING (tenant_id = app.current_tenant()) CHECK true',
-      'unexpected: app.roles more PERMISSIVE {tenantry_app} SELECT USING true CHECK -',
-    ],
-  },
+      reported: [
+        "missing: app.flawed size_sampling PERMISSIVE {tenantry_owner} SELECT USING (SESSION_USER = 'tenantry_monitor'::name) CHECK -",
+        'missing: app.flawed tenant_isolation PERMISSIVE {public} ALL USING (tenant_id = app.current_tenant()) CHECK (tenant_id = app.current_tenant())',
+        'missing: app.memberships tenant_isolation PERMISSIVE {public} ALL USING (tenant_id = app.current_tenant()) CHECK (tenant_id = app.current_tenant())',
+        'unexpected: app.memberships tenant_isolation PERMISSIVE {public} ALL USING (tenant_id = app.current_tenant()) CHECK true',
+        'unexpected: app.roles more PERMISSIVE {tenantry_app} SELECT USING true CHECK -',
+      ],
+    },
   'what is unique in a tenant table is unique within the tenant': {
     plant: 'CREATE UNIQUE INDEX flawed ON app.roles (name_key) INCLUDE (tenant_id)',
     reported: ['app.roles app.flawed'],

@@ -13,12 +13,16 @@ const PLATFORM_POLICIES = [
 const GLOBALLY_UNIQUE = ['app.tenants_slug_key'];
 
 /** Functions that run with their owner's rights, on purpose. */
-const SECURITY_DEFINERS = ['identity.active_session(uuid)', 'identity.ensure_user(uuid,text,text,text)'];
+const SECURITY_DEFINERS = [
+  'identity.active_session(uuid)',
+  'identity.ensure_user(uuid,text,text,text)',
+  'ops.tenant_sizes(integer)',
+];
 
 /** Search paths that lead to nothing that a caller could have made. */
 const FIXED_SEARCH_PATHS = ['search_path=pg_catalog', 'search_path=pg_catalog, pg_temp', 'search_path=""'];
 
-const SCHEMAS = [...TENANT_SCHEMAS, 'identity'];
+const SCHEMAS = [...TENANT_SCHEMAS, 'identity', 'ops'];
 
 /** `t`: oid, name, own_key (the column that says whose a row is) of every table that must belong to tenants. */
 const TENANT_TABLES_SQL = `
@@ -56,11 +60,13 @@ export const SCHEMA_RULES: readonly SchemaRule[] = [
     parameters: tenantTables,
   },
   {
-    name: 'a tenant table has exactly the policy tenant_isolation for everybody, and those of the platform that are listed',
+    name: 'a tenant table has exactly the policies tenant_isolation for everybody and size_sampling for the owner, and those of the platform that are listed',
     sql: `WITH ${TENANT_TABLES_SQL},
       expected AS (
         SELECT format('%s tenant_isolation PERMISSIVE {public} ALL USING (%s = app.current_tenant()) CHECK (%2$s = app.current_tenant())', name, own_key) AS policy
-        FROM t UNION ALL SELECT unnest($3::text[])
+        FROM t
+        UNION ALL SELECT name || ' size_sampling PERMISSIVE {tenantry_owner} SELECT USING (SESSION_USER = ''tenantry_monitor''::name) CHECK -' FROM t
+        UNION ALL SELECT unnest($3::text[])
       ),
       actual AS (
         SELECT format('%s.%s %s %s %s %s USING %s CHECK %s', schemaname, tablename, policyname, permissive, roles, cmd,
