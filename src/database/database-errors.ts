@@ -22,7 +22,9 @@ const NETWORK_ERRORS = new Set([
 const UNREACHABLE_CODES = new Set(['P1000', 'P1001', 'P1002', 'P1003', 'P1008', 'P1010', 'P1011', 'P1017']);
 /** What adapter-pg makes of a socket's fault (its mapSocketError). In a raw query it reaches us as P2010, with no other sign. */
 const LOST_KINDS = new Set(['ConnectionClosed', 'DatabaseNotReachable', 'SocketTimeout']);
+/** Prisma's code for a transaction that did not begin in time (`maxWait`), or was not over in time (`timeout`). */
 const TRANSACTION_API_ERROR = 'P2028';
+const NOT_BEGUN = /timeout exceeded when trying to connect|Unable to start a transaction in the given time/;
 
 // types.isNativeError, not instanceof: what Node itself throws is of another realm than jest's.
 
@@ -31,16 +33,20 @@ export function asDomainError(error: unknown): unknown {
   if (error instanceof DomainError || !types.isNativeError(error)) return error;
   const state = sqlState(error);
   const code = (error as { code?: unknown }).code;
-  if ((state && TIMEOUT_STATES.has(state)) || error.message === 'Query read timeout') {
+  if (NOT_BEGUN.test(error.message)) {
+    return new UnavailableError('too_busy', 'All database connections are busy. Try again.', 1, { cause: error });
+  }
+  if (
+    (state && TIMEOUT_STATES.has(state)) ||
+    error.message === 'Query read timeout' ||
+    code === TRANSACTION_API_ERROR
+  ) {
     return new UnavailableError('database_timeout', 'The database took too long. Try again.', 1, { cause: error });
   }
   if (state && RETRYABLE_STATES.has(state)) {
     return new UnavailableError('too_busy', 'Somebody else changed the same data at the same time. Try again.', 1, {
       cause: error,
     });
-  }
-  if (error.message.includes('timeout exceeded when trying to connect') || code === TRANSACTION_API_ERROR) {
-    return new UnavailableError('too_busy', 'All database connections are busy. Try again.', 1, { cause: error });
   }
   if (error.name === 'AbortError') {
     return new UnavailableError('request_abandoned', 'The caller has gone.', 1, { cause: error });

@@ -28,11 +28,16 @@ export interface MeasuredConnection extends ChosenHostConnection {
 export function measuredClient(pool: AnyPoolName, hosts: HostSelector): typeof pg.Client {
   return class MeasuredClient extends chosenHostClient(hosts) implements MeasuredConnection {
     isReadOnly = false;
+    /** Why the server has closed this connection, when it said so between two statements. */
+    private lastWords: { code?: string; severity?: string } | undefined;
 
     override connect(...args: unknown[]): never {
       const start = performance.now();
       const done = (): void => connectionCreated.publish({ pool, seconds: (performance.now() - start) / 1000 });
       this.once('connect', done);
+      this.once('error', ({ code, severity }: Error & { code?: string; severity?: string }) => {
+        if (severity) this.lastWords = { code: code!, severity };
+      });
       // oxlint-disable-next-line typescript/unbound-method -- applied to this at once
       return Reflect.apply(super.connect as AnyFunction, this, args) as never;
     }
@@ -53,6 +58,8 @@ export function measuredClient(pool: AnyPoolName, hosts: HostSelector): typeof p
     }
 
     private noteFailure(error: unknown): void {
+      // pg says only that the connection is broken; PostgreSQL's reason tells a timeout from a restart.
+      if (this.lastWords && !(error as { severity?: string }).severity) Object.assign(error as Error, this.lastWords);
       const { code, severity, message } = error as { code?: string; severity?: string; message?: string };
       statementFailed.publish({ pool, sqlState: severity ? code : undefined });
       if (code === READ_ONLY_SERVER) {

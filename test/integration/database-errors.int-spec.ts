@@ -139,16 +139,19 @@ describe('too long', () => {
     });
   });
 
-  it('for a transaction in which nothing happens: unavailable', async () => {
-    const impatient = await openDoors(database.urls, { POSTGRES_STATEMENT_TIMEOUT_MS: 100 });
+  it.each([
+    ['the whole of it is bounded by Prisma', { POSTGRES_STATEMENT_TIMEOUT_MS: 100 }],
+    ['the wait for its next statement by PostgreSQL', { POSTGRES_IDLE_IN_TRANSACTION_TIMEOUT_MS: 100 }],
+  ])('for a transaction in which nothing happens: database_timeout (%s)', async (_, bounds) => {
+    const impatient = await openDoors(database.urls, bounds);
     try {
-      const error = await failureOf(
+      await expectUnavailable(
         impatient.tenants.run(tenantId, async (tx) => {
           await new Promise((resolve) => setTimeout(resolve, 300));
           await renameTenant(tx, 'late');
         }),
+        'database_timeout',
       );
-      expect(error).toBeInstanceOf(UnavailableError);
     } finally {
       await impatient.close();
     }
