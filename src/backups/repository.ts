@@ -1,0 +1,33 @@
+import type { Readable } from 'node:stream';
+
+/** A file as it lies in a repository. */
+export interface StoredFile {
+  name: string;
+  bytes: number;
+  /** Of what is stored, in hex. */
+  sha256: string;
+}
+
+/** Where backups lie. Names are relative, of `/`-separated parts. A repository that cannot be reached rejects. */
+export interface BackupRepository {
+  /** For messages: where it is, without a secret. */
+  readonly description: string;
+  /**
+   * Stores a file durably, whole or not at all.
+   * @throws NameTakenError when there is one of this name: nothing in a repository is ever changed
+   */
+  put(name: string, content: Readable): Promise<StoredFile>;
+  /** @throws Error when there is none */
+  get(name: string): Promise<Readable>;
+  /** The names that begin with `prefix`, sorted. */
+  list(prefix: string): Promise<string[]>;
+  /** Removing what is not there is no error. */
+  remove(name: string): Promise<void>;
+}
+
+export class NameTakenError extends Error {
+  constructor(readonly fileName: string) {
+    super(`${fileName} is in the repository already.`);
+    this.name = 'NameTakenError';
+  }
+}

@@ -1,0 +1,51 @@
+import pg from 'pg';
+import { clientConfig } from './client-config';
+import { parseConnectionString } from './connection-string';
+import { connectToFirst } from './first-server';
+
+const CONNECT_TIMEOUT_MS = 10_000;
+
+/** A connection that speaks the replication protocol, to a cluster as a whole; the caller ends it. */
+export interface ReplicationConnection {
+  client: pg.Client;
+  /** Tells this cluster, with all that descend from it, from every other. */
+  systemId: string;
+  timeline: number;
+  /** 18 of 18.4 */
+  serverMajor: number;
+}
+
+/**
+ * Connects for physical replication (PostgreSQL manual, 53.4) with a login that has REPLICATION; of several hosts, to the
+ * first that takes writes.
+ * @param url of the backup login
+ * @throws NoServerError when no host will do; pg's DatabaseError when the login may not
+ */
+export async function connectForReplication(url: string, variable: string): Promise<ReplicationConnection> {
+  const target = parseConnectionString(url, variable);
+  const found = await connectToFirst(target, CONNECT_TIMEOUT_MS, 'tenantry-backup');
+  await found.client.end();
+  const client = new pg.Client({
+    application_name: 'tenantry-backup',
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    keepAlive: true,
+    ...clientConfig(target, found.address),
+    replication: 'true',
+  } as pg.ClientConfig);
+  client.on('error', () => undefined); // what runs on it fails and tells
+  await client.connect();
+  try {
+    const { rows: identity } = await client.query<{ systemid: string; timeline: number }>('IDENTIFY_SYSTEM');
+    const { rows: version } = await client.query<{ server_version: string }>('SHOW server_version');
+    const { systemid, timeline } = identity[0]!;
+    return {
+      client,
+      systemId: systemid,
+      timeline: Number(timeline),
+      serverMajor: Number.parseInt(version[0]!.server_version, 10),
+    };
+  } catch (error) {
+    await client.end().catch(() => undefined);
+    throw error;
+  }
+}
