@@ -5,6 +5,7 @@ import { startEmbeddedPostgres } from '../../src/database/embedded-postgres';
 import { LOGIN_PURPOSES, type LoginPurpose, type LoginUrls } from '../../src/database/login-definitions';
 import { bootstrapDatabase } from '../../src/database/logins';
 import { deployMigrations } from '../../src/database/migrations';
+import { STATISTICS_SETTINGS } from '../../src/database/statement-statistics';
 import { PgBouncer, pgBouncerProgram } from './pgbouncer';
 
 /** Where the workers find the server of this run. */
@@ -28,6 +29,8 @@ const SETTINGS = {
   synchronous_commit: 'off',
   autovacuum: 'off',
   max_connections: '300',
+  ...STATISTICS_SETTINGS,
+  'pg_stat_statements.max': '20000', // the databases of all suites share them
 };
 
 /**
