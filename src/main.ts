@@ -6,9 +6,10 @@ import { readEnv } from './config/env';
 import { createApp } from './create-app';
 import { openDatabase } from './database/open-database';
 import { AppLogger } from './http/app-logger';
+import { Lifecycle } from './http/lifecycle';
 import { welcome } from './welcome';
 
-/** A stop that takes longer than this is cut short: orchestrators kill after 30 s as a rule. */
+/** A stop that takes longer than this, SHUTDOWN_DELAY_MS included, is cut short: orchestrators kill after 30 s as a rule. */
 const STOP_TIMEOUT_MS = 25_000;
 
 interface Running {
@@ -20,7 +21,9 @@ async function start(): Promise<Running> {
   const env = readEnv();
   const database = await openDatabase(env);
   let app: NestFastifyApplication | undefined;
+  let isServing = false;
   const stop = async (): Promise<void> => {
+    if (isServing) await app?.get(Lifecycle).leave();
     await app?.close();
     await database.stop();
   };
@@ -28,6 +31,7 @@ async function start(): Promise<Running> {
     app = await createApp(env, database.urls, new AppLogger(env));
     const administrator = await app.get(BootstrapAdministrator).ensureAdministrator();
     await app.listen(env.PORT, env.HOST);
+    isServing = true;
     process.stdout.write(welcome(await app.getUrl(), env, database, administrator));
     return { stop };
   } catch (error) {
