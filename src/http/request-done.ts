@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Actor, Caller } from '../access/actor';
 import { announcement } from '../common/announcement';
 
@@ -22,17 +22,22 @@ export const requestDone = announcement<RequestDone>('tenantry:http.request-done
 /** Tells of each request, the abandoned ones included (which is why it does not use Fastify's onResponse). */
 export function announceRequests(fastify: FastifyInstance): void {
   fastify.addHook('onRequest', (request, reply, done) => {
-    const start = performance.now();
-    reply.raw.once('close', () => {
-      const { user } = request as { user?: Caller | Actor };
-      requestDone.publish({
-        method: request.method,
-        route: request.is404 ? undefined : request.routeOptions.url,
-        status: reply.raw.writableFinished ? reply.statusCode : CALLER_WENT,
-        seconds: (performance.now() - start) / 1000,
-        tenantId: user && 'tenantId' in user ? user.tenantId : undefined,
-      });
-    });
+    announceWhenDone(request, reply);
     done();
+  });
+}
+
+/** Tells of this request when it is over; for one that the router refuses, before any hook runs. */
+export function announceWhenDone(request: FastifyRequest, reply: FastifyReply): void {
+  const start = performance.now();
+  reply.raw.once('close', () => {
+    const { user } = request as { user?: Caller | Actor };
+    requestDone.publish({
+      method: request.method,
+      route: request.is404 ? undefined : request.routeOptions.url,
+      status: reply.raw.writableFinished ? reply.statusCode : CALLER_WENT,
+      seconds: (performance.now() - start) / 1000,
+      tenantId: user && 'tenantId' in user ? user.tenantId : undefined,
+    });
   });
 }
