@@ -63,6 +63,7 @@ export const PROBLEMS = {
   too_busy: [503, 'All database connections are busy. Try again.'],
   database_unavailable: [503, 'The database cannot be reached. Try again.'],
   signing_keys_unavailable: [503, 'The signing keys cannot be read. Try again.'],
+  statistics_unavailable: [503, "The database's statistics cannot be read. Try again."],
   not_ready: [503, 'This instance cannot serve now.'],
   request_abandoned: [503, 'The caller has gone.'],
   shutting_down: [503, 'This instance is shutting down. Try again.'],

@@ -1,6 +1,8 @@
 import { Module } from '@nestjs/common';
 import { AccessMetrics } from './access-metrics';
 import { ActivityRepository } from './activity.repository';
+import { DatabaseSizeController } from './database-size.controller';
+import { DatabaseSizeService } from './database-size.service';
 import { ErrorRates } from './error-rates';
 import { HttpMetrics } from './http-metrics';
 import { MetricsController } from './metrics.controller';
@@ -13,14 +15,18 @@ import { ProcessMetrics } from './process-metrics';
 import { ReplicationRepository } from './replication.repository';
 import { ServerMetrics } from './server-metrics';
 import { ServerState } from './server-state';
+import { SizeMetrics } from './size-metrics';
+import { SizeSampler } from './size-sampler';
+import { SizeSamplesRepository } from './size-samples.repository';
 import { StorageRepository } from './storage.repository';
 
 /** What operators see: metrics, error rates, the state of the server. */
 @Module({
-  controllers: [MetricsController],
+  controllers: [MetricsController, DatabaseSizeController],
   providers: [
     AccessMetrics,
     ActivityRepository,
+    DatabaseSizeService,
     ErrorRates,
     HttpMetrics,
     MetricsRegistry,
@@ -32,8 +38,11 @@ import { StorageRepository } from './storage.repository';
     ReplicationRepository,
     ServerMetrics,
     ServerState,
+    SizeMetrics,
+    SizeSampler,
+    SizeSamplesRepository,
     StorageRepository,
   ],
-  exports: [ErrorRates, MetricsRegistry, ServerState],
+  exports: [DatabaseSizeService, ErrorRates, MetricsRegistry, ServerState],
 })
 export class MonitoringModule {}
