@@ -252,6 +252,12 @@ export class Env {
   @Min(1)
   DISK_FULL_DEGRADED_DAYS = 14;
 
+  /** A statement that took so many milliseconds is logged, without its values; 0: none is. */
+  @toInt
+  @IsInt()
+  @Min(0)
+  SLOW_QUERY_MS = 500;
+
   get docsEnabled(): boolean {
     return this.API_DOCS ? this.API_DOCS === 'on' : this.NODE_ENV !== 'production';
   }

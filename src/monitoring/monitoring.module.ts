@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { StatementPlanner } from '../database/statement-planner';
 import { AccessMetrics } from './access-metrics';
 import { ActivityRepository } from './activity.repository';
 import { DatabaseSizeController } from './database-size.controller';
@@ -18,11 +19,16 @@ import { ServerState } from './server-state';
 import { SizeMetrics } from './size-metrics';
 import { SizeSampler } from './size-sampler';
 import { SizeSamplesRepository } from './size-samples.repository';
+import { SlowStatementLog } from './slow-statement-log';
+import { StatementMetrics } from './statement-metrics';
+import { StatementsController } from './statements.controller';
+import { StatementsRepository } from './statements.repository';
+import { StatementsService } from './statements.service';
 import { StorageRepository } from './storage.repository';
 
 /** What operators see: metrics, error rates, the state of the server. */
 @Module({
-  controllers: [MetricsController, DatabaseSizeController],
+  controllers: [MetricsController, DatabaseSizeController, StatementsController],
   providers: [
     AccessMetrics,
     ActivityRepository,
@@ -41,8 +47,13 @@ import { StorageRepository } from './storage.repository';
     SizeMetrics,
     SizeSampler,
     SizeSamplesRepository,
+    SlowStatementLog,
+    StatementMetrics,
+    StatementPlanner,
+    StatementsRepository,
+    StatementsService,
     StorageRepository,
   ],
-  exports: [DatabaseSizeService, ErrorRates, MetricsRegistry, ServerState],
+  exports: [DatabaseSizeService, ErrorRates, MetricsRegistry, ServerState, StatementsService],
 })
 export class MonitoringModule {}
