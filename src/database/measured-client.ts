@@ -91,3 +91,8 @@ function timed(pool: AnyPoolName, statement: unknown): ((error: unknown) => void
     statementDone.publish({ pool, sql, seconds: (performance.now() - start) / 1000, sqlState });
   };
 }
+
+/** pg takes a statement as it is, or as the `text` of an object. */
+function textOf(statement: unknown): string {
+  return typeof statement === 'string' ? statement : ((statement as { text?: string } | undefined)?.text ?? '');
+}
