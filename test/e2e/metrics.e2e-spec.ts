@@ -79,7 +79,7 @@ describe('GET /metrics', () => {
   it('has nothing that docs/monitoring.md does not explain, and all that it does', async () => {
     const documented = [...read('docs/monitoring.md').matchAll(/^\| `(\w+)` \| (?:counter|gauge|histogram) \|/gm)];
     const { families } = await scrape(app);
-    expect([...families.keys()].toSorted()).toEqual(documented.map(([, name]) => name).toSorted());
+    expect(new Set(families.keys())).toEqual(new Set(documented.map(([, name]) => name)));
   });
 
   it('has the buckets of OpenTelemetry', async () => {
