@@ -4,6 +4,7 @@ import { AccessMetrics } from './access-metrics';
 import { ActivityRepository } from './activity.repository';
 import { DatabaseSizeController } from './database-size.controller';
 import { DatabaseSizeService } from './database-size.service';
+import { ErrorRateMetrics } from './error-rate-metrics';
 import { ErrorRates } from './error-rates';
 import { HttpMetrics } from './http-metrics';
 import { MetricsController } from './metrics.controller';
@@ -33,6 +34,7 @@ import { StorageRepository } from './storage.repository';
     AccessMetrics,
     ActivityRepository,
     DatabaseSizeService,
+    ErrorRateMetrics,
     ErrorRates,
     HttpMetrics,
     MetricsRegistry,

@@ -77,12 +77,12 @@ describe(`GET ${PATH}`, () => {
   });
 
   it('says so when the statistics cannot be read', async () => {
-    const app = await createTestApp();
+    const other = await createTestApp();
     try {
-      await app.database.query('owner', 'REVOKE SELECT ON ops.size_samples FROM tenantry_monitor');
-      await app.administrator.get(PATH).expectProblem(503, 'statistics_unavailable');
+      await other.database.query('owner', 'REVOKE SELECT ON ops.size_samples FROM tenantry_monitor');
+      await other.administrator.get(PATH).expectProblem(503, 'statistics_unavailable');
     } finally {
-      await app.close();
+      await other.close();
     }
   });
 
