@@ -10,7 +10,7 @@ import { serveDocs } from './openapi';
 
 /**
  * Tenantry on a migrated database, ready to listen. main.ts, the tests and the benchmark all start it here.
- * @throws StartupError when a login could get round row-level security
+ * @throws StartupError when a login could get round row-level security, or METRICS_PORT is taken
  */
 export async function createApp(
   env: Env,
@@ -24,8 +24,12 @@ export async function createApp(
     bodyParser: false, // http/json-body.ts takes bodies
     forceCloseConnections: false,
   });
-  await configureApp(app, env);
-  await serveDocs(app, env);
-  await app.init();
-  return app;
+  try {
+    await configureApp(app, env);
+    await serveDocs(app, env);
+    return await app.init();
+  } catch (error) {
+    await app.close(); // what it has opened so far, connections above all
+    throw error;
+  }
 }

@@ -1,14 +1,23 @@
+import { Logger } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { BootstrapAdministrator } from './auth/bootstrap-administrator';
 import { StartupError } from './common/errors';
 import { loadDotEnv } from './config/dot-env';
-import { readEnv } from './config/env';
+import { type Env, readEnv } from './config/env';
 import { createApp } from './create-app';
 import { openDatabase } from './database/open-database';
 import { AppLogger } from './http/app-logger';
+import { Lifecycle } from './http/lifecycle';
+import {
+  ensureMetricsToken,
+  type InstanceCoordinates,
+  removeInstanceFile,
+  writeInstanceFile,
+} from './monitoring/instance-file';
+import { MetricsServer } from './monitoring/metrics-server';
 import { welcome } from './welcome';
 
-/** A stop that takes longer than this is cut short: orchestrators kill after 30 s as a rule. */
+/** A stop that takes longer than this, SHUTDOWN_DELAY_MS included, is cut short: orchestrators kill after 30 s as a rule. */
 const STOP_TIMEOUT_MS = 25_000;
 
 interface Running {
@@ -18,22 +27,39 @@ interface Running {
 async function start(): Promise<Running> {
   loadDotEnv();
   const env = readEnv();
+  const logger = new AppLogger(env);
+  Logger.overrideLogger(logger); // what is told before there is an app, too
   const database = await openDatabase(env);
+  const isEmbedded = database.dataDir !== undefined;
+  if (isEmbedded) ensureMetricsToken(env);
   let app: NestFastifyApplication | undefined;
+  let isServing = false;
   const stop = async (): Promise<void> => {
+    if (isServing) await app?.get(Lifecycle).leave();
+    if (isEmbedded && isServing) removeInstanceFile(env.DATA_DIR);
     await app?.close();
     await database.stop();
   };
   try {
-    app = await createApp(env, database.urls, new AppLogger(env));
+    app = await createApp(env, database.urls, logger);
     const administrator = await app.get(BootstrapAdministrator).ensureAdministrator();
     await app.listen(env.PORT, env.HOST);
+    isServing = true;
+    if (isEmbedded) writeInstanceFile(env.DATA_DIR, await coordinatesOf(app, env));
     process.stdout.write(welcome(await app.getUrl(), env, database, administrator));
     return { stop };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+/** Where `npm run status` finds the metrics: at the API's port, or at their own. */
+async function coordinatesOf(app: NestFastifyApplication, env: Env): Promise<InstanceCoordinates> {
+  const url = new URL(await app.getUrl());
+  const { port } = app.get(MetricsServer);
+  if (port !== undefined) url.port = String(port);
+  return { metricsUrl: url.origin, metricsToken: env.METRICS_TOKEN };
 }
 
 /** Stops once, however often it is asked to; what is under way may finish, the start itself included. */

@@ -26,6 +26,7 @@ export const AUDIT_ACTIONS = [
   'password.changed',
   'account.updated',
   'administrator.created',
+  'statement.planned',
 ] as const;
 
 export type AuditAction = (typeof AUDIT_ACTIONS)[number];

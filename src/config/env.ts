@@ -38,6 +38,9 @@ const toList = Transform(({ value }) =>
     : (value as unknown),
 );
 
+/** Load balancers ask every second or two, and Kubernetes needs about as long to take an instance out of a service. */
+const PRODUCTION_SHUTDOWN_DELAY_MS = 5_000;
+
 /** Every variable that Tenantry reads, with its default. docs/operations.md explains them; `.env.example` lists them. */
 export class Env {
   @IsIn(['development', 'test', 'production'])
@@ -223,6 +226,37 @@ export class Env {
   @IsInt()
   @Min(1)
   REPLICATION_LAG_DEGRADED_SECONDS = 30;
+
+  /** How long, in milliseconds, an instance that is told to stop serves on after it says that it is not ready. Unset: 5 s in production. */
+  @IsOptional()
+  @toInt
+  @IsInt()
+  @Min(0)
+  @Max(15_000)
+  SHUTDOWN_DELAY_MS?: number;
+
+  get shutdownDelayMs(): number {
+    return this.SHUTDOWN_DELAY_MS ?? (this.NODE_ENV === 'production' ? PRODUCTION_SHUTDOWN_DELAY_MS : 0);
+  }
+
+  /** What the disk allows this database to grow to. Unset: nobody is told when it will be full. */
+  @IsOptional()
+  @toInt
+  @IsInt()
+  @Min(1)
+  DATABASE_DISK_BOUND_BYTES?: number;
+
+  /** With fewer days until that bound `/health` says `degraded`. */
+  @toInt
+  @IsInt()
+  @Min(1)
+  DISK_FULL_DEGRADED_DAYS = 14;
+
+  /** A statement that took so many milliseconds is logged, without its values; 0: none is. */
+  @toInt
+  @IsInt()
+  @Min(0)
+  SLOW_QUERY_MS = 500;
 
   get docsEnabled(): boolean {
     return this.API_DOCS ? this.API_DOCS === 'on' : this.NODE_ENV !== 'production';

@@ -25,6 +25,16 @@ export interface StatementFailed {
   sqlState: string | undefined;
 }
 
+/** The server has answered a statement, or nobody waits for it any more. */
+export interface StatementDone {
+  pool: AnyPoolName;
+  /** As it was sent: with `$1` for parameters, but what stands in the text itself may be anybody's (statement-text.ts). */
+  sql: string;
+  seconds: number;
+  /** Empty when it went well; otherwise PostgreSQL's SQLSTATE, or `error` when it has said nothing. */
+  sqlState: string;
+}
+
 /** One operation of Prisma's, with the model it was about (undefined: raw SQL). */
 export interface OperationDone {
   pool: AnyPoolName;
@@ -39,4 +49,5 @@ export const connectionCreated = announcement<ConnectionCreated>('tenantry:datab
 export const connectionWaited = announcement<ConnectionWaited>('tenantry:database.connection-waited');
 export const connectionUsed = announcement<ConnectionUsed>('tenantry:database.connection-used');
 export const statementFailed = announcement<StatementFailed>('tenantry:database.statement-failed');
+export const statementDone = announcement<StatementDone>('tenantry:database.statement-done');
 export const operationDone = announcement<OperationDone>('tenantry:database.operation-done');

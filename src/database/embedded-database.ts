@@ -8,6 +8,7 @@ import { LOGIN_PURPOSES, type LoginPurpose, LOGINS, type LoginUrls } from './log
 import { bootstrapDatabase } from './logins';
 import { deployMigrations, migrationStateOf } from './migrations';
 import { urlFor } from './server-connection';
+import { STATISTICS_SETTINGS } from './statement-statistics';
 
 /** A database ready to serve. */
 export interface EmbeddedDatabase {
@@ -26,7 +27,7 @@ const LOGINS_FILE = 'logins.json';
  * @throws StartupError with the reason
  */
 export async function startEmbeddedDatabase(dataDir: string): Promise<EmbeddedDatabase> {
-  const server = await startEmbeddedPostgres({ dataDir });
+  const server = await startEmbeddedPostgres({ dataDir, settings: STATISTICS_SETTINGS });
   try {
     const urls = keepUrls(path.join(dataDir, LOGINS_FILE), server);
     await bootstrapDatabase(server.adminUrl(), {

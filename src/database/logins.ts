@@ -7,6 +7,7 @@ import { LOGIN_PURPOSES, type LoginPurpose, LOGINS, type LoginUrls } from './log
 import { type Administrator, ensureLogin, isRefused } from './login-roles';
 import { ensureTimeouts, type TimeoutEnv } from './login-timeouts';
 import { connectTo, urlFor } from './server-connection';
+import { ensureStatementStatistics } from './statement-statistics';
 
 export interface BootstrapOptions {
   /** The database to create or to put right. */
@@ -49,7 +50,10 @@ export async function bootstrapDatabase(adminUrl: string, options: BootstrapOpti
     await withOwnersRights(admin, async () => {
       result.databaseCreated = await ensureDatabase(admin, options.database);
       const client = await connectTo(urlFor(adminUrl, options.database));
-      result.notes.push(...(await endAfter(client, () => grantAccess(client, admin, options.database))));
+      await endAfter(client, async () => {
+        result.notes.push(...(await grantAccess(client, admin, options.database)));
+        result.notes.push(...(await ensureStatementStatistics(client, admin, options.database)));
+      });
     });
     const { changed, notes } = await ensureTimeouts(admin, options.database, options.timeouts);
     const known = new Set([...result.created, ...result.changed]);

@@ -1,6 +1,7 @@
+import { AsyncResource } from 'node:async_hooks';
 import type pg from 'pg';
 import { type ChosenHostConnection, chosenHostClient } from './chosen-host-client';
-import { connectionCreated, statementFailed } from './database-events';
+import { connectionCreated, statementDone, statementFailed } from './database-events';
 import type { HostSelector } from './host-selector';
 import type { AnyPoolName } from './pool-name';
 
@@ -45,15 +46,22 @@ export function measuredClient(pool: AnyPoolName, hosts: HostSelector): typeof p
     // pg takes promises, callbacks and submittable objects; all pass through here unchanged.
     override query(...args: unknown[]): never {
       const last = args.at(-1);
+      const tell = timed(pool, args[0]);
+      const done = (error: unknown): void => {
+        if (error) this.noteFailure(error);
+        tell?.(error);
+      };
       if (typeof last === 'function') {
+        // pg calls back in the context of whoever opened the connection; what is told here is of who asks now.
+        const doneForCaller = AsyncResource.bind(done);
         args[args.length - 1] = ((error, result) => {
-          if (error) this.noteFailure(error);
+          doneForCaller(error);
           (last as Callback)(error, result);
         }) satisfies Callback;
       }
       // oxlint-disable-next-line typescript/unbound-method -- applied to this at once
       const result: unknown = Reflect.apply(super.query as AnyFunction, this, args);
-      if (result instanceof Promise) result.catch((error: unknown) => this.noteFailure(error));
+      if (result instanceof Promise) result.then(() => done(undefined), done);
       return result as never;
     }
 
@@ -70,4 +78,21 @@ export function measuredClient(pool: AnyPoolName, hosts: HostSelector): typeof p
       if (message === CLIENT_TIMEOUT) (this as unknown as Internals).connection.stream.destroy();
     }
   } as unknown as typeof pg.Client;
+}
+
+/** Begins to measure a statement. @returns what tells of its end; undefined when nobody listens */
+function timed(pool: AnyPoolName, statement: unknown): ((error: unknown) => void) | undefined {
+  if (!statementDone.hasListeners) return undefined;
+  const start = performance.now();
+  const sql = textOf(statement);
+  return (error) => {
+    const { code, severity } = (error ?? {}) as { code?: string; severity?: string };
+    const sqlState = error ? ((severity && code) ?? 'error') : '';
+    statementDone.publish({ pool, sql, seconds: (performance.now() - start) / 1000, sqlState });
+  };
+}
+
+/** pg takes a statement as it is, or as the `text` of an object. */
+function textOf(statement: unknown): string {
+  return typeof statement === 'string' ? statement : ((statement as { text?: string } | undefined)?.text ?? '');
 }

@@ -15,7 +15,10 @@ const CLIENT_GRACE_MS = 1_000;
 const IDLE_TIMEOUT_MS = 60_000;
 
 /** What a statement may take as a parameter. */
-type Parameter = string | number | boolean | Date | null | readonly string[];
+type Parameter = string | number | boolean | Date | null | readonly string[] | readonly number[];
+
+/** Runs one statement and gives its rows. */
+export type MonitorQuery = <Row extends object>(sql: string, parameters?: readonly Parameter[]) => Promise<Row[]>;
 
 /**
  * The door to statistics: plain SQL under the login `tenantry_monitor`, which sees no tenant's rows. It has connections of
@@ -56,6 +59,30 @@ export class MonitorDb implements OnApplicationShutdown {
     if (!this.pool || !this.hosts) throw new Error('There is no monitor login.');
     await this.hosts.find();
     return (await this.pool.query<Row>(sql, [...parameters])).rows;
+  }
+
+  /**
+   * What `work` asks, in one transaction (READ COMMITTED) on one connection.
+   * @throws Error whatever `work` throws; the transaction is then rolled back
+   */
+  async transaction<Result>(work: (query: MonitorQuery) => Promise<Result>): Promise<Result> {
+    if (!this.pool || !this.hosts) throw new Error('There is no monitor login.');
+    await this.hosts.find();
+    const client = await this.pool.connect();
+    let isBroken = false;
+    try {
+      await client.query('BEGIN');
+      const result = await work(
+        async (sql, parameters = []) => (await client.query(sql, [...parameters])).rows as never,
+      );
+      await client.query('COMMIT');
+      return result;
+    } catch (error) {
+      await client.query('ROLLBACK').catch(() => (isBroken = true));
+      throw error;
+    } finally {
+      client.release(isBroken);
+    }
   }
 
   async onApplicationShutdown(): Promise<void> {

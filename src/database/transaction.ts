@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Prisma } from '@prisma/client';
 import { asDomainError, isConnectionLost, isReadOnlyServer, isTransactionConflict } from './database-errors';
+import { keyedRequest } from './keyed-request';
 import type { TenantryClient, TenantryTransaction } from './prisma-client';
 
 /** How often a transaction that lost against another is tried again, and the longest wait before it (with jitter). */
@@ -28,24 +29,32 @@ interface Job<Result> {
 
 /**
  * Runs a transaction, and runs it again where that can do no harm: when it lost against another one (bounded, with jitter),
- * once when its connection was dead, provided that it only reads or that its work had not begun, and once when its server
- * took no writes any more.
+ * once when its server took no writes any more, and once when its connection died, provided that it only reads, or that its
+ * work had not begun, or that its request has an Idempotency-Key and COMMIT was not sent yet.
  * @throws UnavailableError when the database can't serve it in time
  */
 export async function transact<Result>({ client, setUp, readOnly, work, options }: Job<Result>): Promise<Result> {
+  const keyed = readOnly ? undefined : keyedRequest();
   for (let attempt = 1; ; attempt += 1) {
-    let begun = false;
+    let [begun, committing] = [false, false];
     try {
-      return await client.$transaction(async (tx) => {
+      const result = await client.$transaction(async (tx) => {
         if (setUp) await tx.$executeRawUnsafe(setUp);
         begun = true;
-        return work(tx);
+        const done = await work(tx);
+        committing = true;
+        return done;
       }, options);
+      if (keyed) keyed.mayHaveWritten = true;
+      return result;
     } catch (error) {
+      const isConflict = isTransactionConflict(error);
+      const isHarmless = readOnly || !begun || (keyed !== undefined && !committing);
       const again =
-        (isTransactionConflict(error) && attempt <= MAX_CONFLICT_RETRIES) ||
-        (isConnectionLost(error) && attempt === 1 && (readOnly || !begun)) ||
+        (isConflict && attempt <= MAX_CONFLICT_RETRIES) ||
+        (isConnectionLost(error) && attempt === 1 && isHarmless) ||
         (isReadOnlyServer(error) && attempt === 1);
+      if (keyed && committing && !isConflict) keyed.mayHaveWritten = true;
       if (!again) throw asDomainError(error);
       await sleep(Math.random() * MAX_BACKOFF_MS);
     }

@@ -1,7 +1,10 @@
 import { Module } from '@nestjs/common';
 import { TerminusModule } from '@nestjs/terminus';
+import { HttpModule } from '../http/http.module';
 import { MonitoringModule } from '../monitoring/monitoring.module';
+import { BackupAgeIndicator } from './backup-age.indicator';
 import { ConnectionIndicator } from './connection.indicator';
+import { DiskGrowthIndicator } from './disk-growth.indicator';
 import { ErrorRateIndicator } from './error-rate.indicator';
 import { HealthController } from './health.controller';
 import { HealthService } from './health.service';
@@ -12,7 +15,7 @@ import { ReplicationIndicator } from './replication.indicator';
 import { ServerActivityIndicator } from './server-activity.indicator';
 
 @Module({
-  imports: [MonitoringModule, TerminusModule.forRoot({ logger: false })], // a failed probe is counted, not shouted
+  imports: [HttpModule, MonitoringModule, TerminusModule.forRoot({ logger: false })], // a failed probe is counted, not shouted
   controllers: [HealthController],
   providers: [
     HealthService,
@@ -23,6 +26,8 @@ import { ServerActivityIndicator } from './server-activity.indicator';
     ErrorRateIndicator,
     ReplicationIndicator,
     ServerActivityIndicator,
+    DiskGrowthIndicator,
+    BackupAgeIndicator,
   ],
 })
 export class HealthModule {}

@@ -1,7 +1,9 @@
 import { Injectable, ServiceUnavailableException } from '@nestjs/common';
 import { type HealthCheckResult, HealthCheckService } from '@nestjs/terminus';
 import { UnavailableError } from '../common/errors';
+import { BackupAgeIndicator } from './backup-age.indicator';
 import { ConnectionIndicator } from './connection.indicator';
+import { DiskGrowthIndicator } from './disk-growth.indicator';
 import { ErrorRateIndicator } from './error-rate.indicator';
 import { LifecycleIndicator } from './lifecycle.indicator';
 import { MigrationsIndicator } from './migrations.indicator';
@@ -23,6 +25,8 @@ export class HealthService {
     private readonly errorRate: ErrorRateIndicator,
     private readonly replication: ReplicationIndicator,
     private readonly activity: ServerActivityIndicator,
+    private readonly diskGrowth: DiskGrowthIndicator,
+    private readonly backupAge: BackupAgeIndicator,
   ) {}
 
   /** @throws UnavailableError before the application is up, and while it stops */
@@ -44,6 +48,8 @@ export class HealthService {
       () => this.errorRate.check(),
       () => this.replication.check(),
       () => this.activity.check(),
+      () => this.diskGrowth.check(),
+      () => this.backupAge.check(),
     ]);
   }
 

@@ -1,7 +1,13 @@
-import { ConsoleLogger } from '@nestjs/common';
+import { Logger as NestPinoLogger, PinoLogger } from 'nestjs-pino';
+import pino from 'pino';
+import pretty from 'pino-pretty';
 import type { Env } from '../config/env';
+import { readPostgresUrl } from '../common/postgres-url';
+import { POSTGRES_URLS, SECRET_VARIABLES } from '../config/secret-variables';
+import { withoutSecretFields, withoutSecrets } from './log-redaction';
 
-const LEVELS = ['error', 'warn', 'log', 'debug'] as const;
+/** Ours are Nest's names; pino calls `log` `info`. */
+const PINO_LEVELS = { error: 'error', warn: 'warn', log: 'info', debug: 'debug' } as const;
 /** What Nest tells of its own start: dozens of lines that nobody reads twice. */
 const FRAMEWORK_CONTEXTS = new Set([
   'InstanceLoader',
@@ -10,15 +16,95 @@ const FRAMEWORK_CONTEXTS = new Set([
   'RouterExplorer',
   'RoutesResolver',
 ]);
+const STDOUT = 1;
+/** When nobody takes the lines from us, so many characters wait; what comes then is dropped rather than kept for ever. */
+const MAX_WAITING_LENGTH = 16 * 1024 * 1024;
 
-/** JSON lines in production, readable ones elsewhere; LOG_LEVEL and what is above it. */
-export class AppLogger extends ConsoleLogger {
-  constructor(env: Pick<Env, 'NODE_ENV' | 'LOG_LEVEL'>) {
-    super({ json: env.NODE_ENV === 'production', logLevels: LEVELS.slice(0, LEVELS.indexOf(env.LOG_LEVEL) + 1) });
+export interface AppLoggerOptions {
+  /** Adds `trace_id` and `span_id` to each line (src/tracing). */
+  traceIds?: () => Record<string, string>;
+  /** Where the lines go; standard output unless given. */
+  destination?: pino.DestinationStream;
+}
+
+/** nestjs-pino's takes the first logger of a process for all; this one has its own. */
+class OwnPinoLogger extends PinoLogger {
+  constructor(private readonly own: pino.Logger) {
+    super({ pinoHttp: { logger: own } });
+  }
+
+  override get logger(): pino.Logger {
+    return this.own;
+  }
+}
+
+/**
+ * The log of Nest and of everybody's `new Logger('Context')`, by nestjs-pino: JSON lines in production, readable ones elsewhere; LOG_LEVEL and
+ * what is above it; without secrets (log-redaction.ts). Only its logger is used, not its middleware: request-log.ts writes
+ * the line of a request, at a tenth of the price (docs/operations.md).
+ */
+export class AppLogger extends NestPinoLogger {
+  constructor(env: Pick<Env, 'NODE_ENV' | 'LOG_LEVEL'> & Partial<Env>, options: AppLoggerOptions = {}) {
+    super(new OwnPinoLogger(createPino(env, options)), {});
   }
 
   override log(message: unknown, ...rest: unknown[]): void {
     if (FRAMEWORK_CONTEXTS.has(String(rest.at(-1)))) return;
     super.log(message, ...rest);
   }
+}
+
+function createPino(
+  env: Pick<Env, 'NODE_ENV' | 'LOG_LEVEL'> & Partial<Env>,
+  { traceIds, destination }: AppLoggerOptions,
+): pino.Logger {
+  const known = secretsOfConfiguration(env);
+  const options: pino.LoggerOptions = {
+    level: PINO_LEVELS[env.LOG_LEVEL],
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: {
+      level: (level) => ({ level }),
+      log: (fields) => withoutSecretFields(fields, known),
+    },
+    hooks: {
+      logMethod(parts, write) {
+        const cleanParts = parts.map((part: unknown) =>
+          typeof part === 'string' ? withoutSecrets(part, known) : part,
+        );
+        write.apply(this, cleanParts as typeof parts);
+      },
+    },
+    ...(traceIds && { mixin: traceIds }),
+  };
+  return pino(options, env.NODE_ENV === 'production' ? (destination ?? jsonOutput()) : readableOutput(destination));
+}
+
+/** Written in the background, in order; what still waits when the process ends is written then (pino sees to it, at `exit`). */
+function jsonOutput(): pino.DestinationStream {
+  return pino.destination({ dest: STDOUT, sync: false, maxLength: MAX_WAITING_LENGTH });
+}
+
+/** For people at a terminal: written at once, so that lines stand between those of the start and in order. */
+function readableOutput(
+  destination: pino.DestinationStream = pino.destination({ dest: STDOUT, sync: true }),
+): pino.DestinationStream {
+  return pretty({
+    destination,
+    colorize: process.stdout.isTTY,
+    ignore: 'pid,hostname,context',
+    messageFormat: '{if context}[{context}] {end}{msg}',
+    singleLine: true,
+    translateTime: 'SYS:HH:MM:ss.l',
+  });
+}
+
+/** The values that no line may have, whatever their form. */
+function secretsOfConfiguration(env: Partial<Env>): string[] {
+  const values: Partial<Record<string, unknown>> = { ...env };
+  const secrets = SECRET_VARIABLES.map((name) => values[name]).filter((value) => typeof value === 'string');
+  const passwords = POSTGRES_URLS.map((name) => values[name])
+    .filter((value) => typeof value === 'string')
+    .map((url) => readPostgresUrl(url)?.password)
+    .filter((password) => password !== undefined && password !== '');
+  return [...secrets, ...(passwords as string[])];
 }

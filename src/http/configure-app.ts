@@ -5,6 +5,7 @@ import type { Env } from '../config/env';
 import { followCallers } from './abandoned-requests';
 import { stopGracefully } from './graceful-stop';
 import { takeJsonBodies } from './json-body';
+import { Lifecycle } from './lifecycle';
 import { announceRequests } from './request-done';
 import { requestIdOf } from './request-id';
 import { logRequests } from './request-log';
@@ -54,7 +55,7 @@ export async function configureApp(app: NestFastifyApplication, env: Env): Promi
   });
   followCallers(fastify);
   logRequests(fastify);
-  stopGracefully(fastify);
+  stopGracefully(fastify, app.get(Lifecycle));
   await app.register(helmet, {
     hsts: { maxAge: HSTS_SECONDS },
     contentSecurityPolicy: {

@@ -5,7 +5,9 @@ import { catchError, from, mergeMap, type Observable, of } from 'rxjs';
 import type { Caller } from '../access/actor';
 import { ConflictError, DomainError, InvalidInputError, UnavailableError } from '../common/errors';
 import { SecretBox } from '../config/secret-box';
-import { IdempotencyRepository, type StoredAnswer } from './idempotency.repository';
+import { type KeyedRequest, whileKeyed } from '../database/keyed-request';
+import { IdempotencyRepository, type Reservation, type StoredAnswer } from './idempotency.repository';
+import { KeyReleases } from './key-releases';
 
 const PURPOSE = 'idempotency';
 const KEY_FORMAT = /^[\x21-\x7e]{1,255}$/;
@@ -20,6 +22,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
 
   constructor(
     private readonly keys: IdempotencyRepository,
+    private readonly releases: KeyReleases,
     private readonly box: SecretBox,
   ) {}
 
@@ -41,9 +44,10 @@ export class IdempotencyInterceptor implements NestInterceptor {
     const caller = request.user ? `account:${request.user.accountId}` : `address:${request.ip}`;
     const id = this.box.mac(PURPOSE, JSON.stringify([caller, route, key]));
     const fingerprint = this.box.mac(PURPOSE, JSON.stringify(request.body ?? null));
-    const stored = await this.keys.reserve(id, fingerprint);
-    if (stored) return of(this.replay(stored, fingerprint, reply));
-    return next.handle().pipe(
+    const reservation = await this.reserve(id, fingerprint);
+    if (!('reservedAt' in reservation)) return of(this.replay(reservation, fingerprint, reply));
+    const keyed = { mayHaveWritten: false };
+    return whileKeyed(keyed, () => next.handle()).pipe(
       mergeMap(async (body: unknown) => {
         await this.keys.complete(
           id,
@@ -52,8 +56,24 @@ export class IdempotencyInterceptor implements NestInterceptor {
         );
         return body;
       }),
-      catchError((error: unknown) => from(this.fail(id, error))),
+      catchError((error: unknown) => from(this.fail(reservation, keyed, error))),
     );
+  }
+
+  /** @returns what stands under the key already, unless it is ours now */
+  private async reserve(
+    id: Buffer<ArrayBuffer>,
+    fingerprint: Buffer<ArrayBuffer>,
+  ): Promise<Reservation | StoredAnswer> {
+    let reservation: Reservation | undefined;
+    try {
+      await this.releases.settle(id);
+      const stored = await this.keys.reserve(id, fingerprint, (made) => (reservation = made));
+      return stored ?? reservation!;
+    } catch (error) {
+      if (reservation) void this.releases.release(reservation); // nothing was done under it
+      throw error;
+    }
   }
 
   private replay(stored: StoredAnswer, fingerprint: Buffer, reply: FastifyReply): unknown {
@@ -80,14 +100,9 @@ export class IdempotencyInterceptor implements NestInterceptor {
   }
 
   /** Where nothing can have happened the key is free again; where something may have, it stays taken. */
-  private async fail(id: Buffer<ArrayBuffer>, error: unknown): Promise<never> {
-    const nothingHappened =
-      error instanceof DomainError && !(error instanceof UnavailableError && error.code !== 'too_busy');
-    if (nothingHappened) {
-      await this.keys
-        .release(id)
-        .catch((cause: unknown) => this.logger.warn(`A key could not be released: ${String(cause)}`));
-    }
+  private async fail(reservation: Reservation, { mayHaveWritten }: KeyedRequest, error: unknown): Promise<never> {
+    const isRefusal = error instanceof DomainError && !(error instanceof UnavailableError);
+    if (isRefusal || !mayHaveWritten) await this.releases.release(reservation);
     throw error;
   }
 

@@ -90,7 +90,7 @@ function examplesByShape(route: Route): Example[] {
   return [
     ...refusals(route),
     ...(pathId ? [{ ...plain('not_found'), detail: `There is no such ${pathId.replace(/Id$/, '')}.` }] : []),
-    ...(pathId ? [invalid(`/path/${pathId}`, 'is_uuid', `${pathId} must be a UUID.`)] : []),
+    ...(pathId?.endsWith('Id') ? [invalid(`/path/${pathId}`, 'is_uuid', `${pathId} must be a UUID.`)] : []),
     ...(operation.requestBody ? [invalid('/isAdmin', 'unknown_property', 'property isAdmin should not exist.')] : []),
     ...(takesQuery ? [invalid('/query/x', 'unknown_property', 'property x should not exist.')] : []),
     ...(parameters.some(({ name }) => name === 'cursor') ? [plain('invalid_cursor')] : []),

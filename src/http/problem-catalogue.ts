@@ -52,6 +52,10 @@ export const PROBLEMS = {
     'This password is easy to guess. A few unrelated words make a good one; names, dates and rows of keys do not.',
   ],
   wrong_password: [422, 'This is not your current password.'],
+  statement_not_plannable: [
+    422,
+    'This statement cannot be planned: only those of the serving logins can be, it is of postgres.',
+  ],
   own_password: [422, 'Change your own password with PUT /v1/auth/password: it asks for the current one.'],
 
   if_match_required: [428, "Send the resource's ETag in If-Match, so that nobody else's change is lost."],
@@ -63,6 +67,7 @@ export const PROBLEMS = {
   too_busy: [503, 'All database connections are busy. Try again.'],
   database_unavailable: [503, 'The database cannot be reached. Try again.'],
   signing_keys_unavailable: [503, 'The signing keys cannot be read. Try again.'],
+  statistics_unavailable: [503, "The database's statistics cannot be read. Try again."],
   not_ready: [503, 'This instance cannot serve now.'],
   request_abandoned: [503, 'The caller has gone.'],
   shutting_down: [503, 'This instance is shutting down. Try again.'],

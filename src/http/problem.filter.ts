@@ -13,8 +13,10 @@ import {
   UnauthenticatedError,
   UnavailableError,
 } from '../common/errors';
+import { describeError, withoutSecretFields } from './log-redaction';
 import type { ProblemDto } from './problem';
 import { type ProblemCode, PROBLEMS } from './problem-catalogue';
+import { secretsOf } from './request-secrets';
 
 /** What an error says to the caller, and under which status. */
 export interface Outcome extends Pick<ProblemDto, 'status' | 'code' | 'detail'> {
@@ -47,9 +49,8 @@ export class ProblemFilter implements ExceptionFilter {
     const request = http.getRequest<FastifyRequest>();
     const reply = http.getResponse<FastifyReply>();
     const outcome = outcomeOf(error);
-    if (outcome.status === 500) this.logger.error(`${request.id} ${describe(error)}`);
-    else if (error instanceof UnavailableError)
-      this.logger.warn(`${request.id} ${outcome.code}: ${describe(error.cause)}`);
+    if (outcome.status === 500) this.logger.error(lineOf(outcome, error, request));
+    else if (error instanceof UnavailableError) this.logger.warn(lineOf(outcome, error, request));
     if (outcome.status === 401) void reply.header('www-authenticate', 'Bearer');
     if (outcome.retryAfterSeconds !== undefined) void reply.header('retry-after', String(outcome.retryAfterSeconds));
     void reply
@@ -112,6 +113,8 @@ function statusOf(error: DomainError): number {
   return 500;
 }
 
-function describe(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+/** What the log says of an error: nothing that the caller has sent, which its message may quote. */
+function lineOf({ code }: Outcome, error: unknown, request: FastifyRequest): Record<string, unknown> {
+  const err = withoutSecretFields({ ...describeError(error) }, secretsOf(request));
+  return { msg: `${code}: ${String(err.message)}`, requestId: request.id, code, err };
 }

@@ -1,9 +1,10 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Actor, Caller } from '../access/actor';
 import { announcement } from '../common/announcement';
 
 /** A request that is over. */
 export interface RequestDone {
+  requestId: string;
   method: string;
   /** The template of the route (`/v1/tenants/:tenantId`), never the path; undefined when no route matched. */
   route: string | undefined;
@@ -13,6 +14,8 @@ export interface RequestDone {
   seconds: number;
   /** Of the actor. Undefined for a caller who has not proved to be in the tenant: anybody can put an id into a path. */
   tenantId: string | undefined;
+  /** Of the caller. Undefined for nobody in particular. */
+  accountId: string | undefined;
 }
 
 const CALLER_WENT = 499;
@@ -22,17 +25,24 @@ export const requestDone = announcement<RequestDone>('tenantry:http.request-done
 /** Tells of each request, the abandoned ones included (which is why it does not use Fastify's onResponse). */
 export function announceRequests(fastify: FastifyInstance): void {
   fastify.addHook('onRequest', (request, reply, done) => {
-    const start = performance.now();
-    reply.raw.once('close', () => {
-      const { user } = request as { user?: Caller | Actor };
-      requestDone.publish({
-        method: request.method,
-        route: request.is404 ? undefined : request.routeOptions.url,
-        status: reply.raw.writableFinished ? reply.statusCode : CALLER_WENT,
-        seconds: (performance.now() - start) / 1000,
-        tenantId: user && 'tenantId' in user ? user.tenantId : undefined,
-      });
-    });
+    announceWhenDone(request, reply);
     done();
+  });
+}
+
+/** Tells of this request when it is over; for one that the router refuses, before any hook runs. */
+export function announceWhenDone(request: FastifyRequest, reply: FastifyReply): void {
+  const start = performance.now();
+  reply.raw.once('close', () => {
+    const { user } = request as { user?: Caller | Actor };
+    requestDone.publish({
+      requestId: request.id,
+      method: request.method,
+      route: request.is404 ? undefined : request.routeOptions.url,
+      status: reply.raw.writableFinished ? reply.statusCode : CALLER_WENT,
+      seconds: (performance.now() - start) / 1000,
+      tenantId: user && 'tenantId' in user ? user.tenantId : undefined,
+      accountId: user?.accountId,
+    });
   });
 }

@@ -1,12 +1,36 @@
 import { Logger } from '@nestjs/common';
 import type { FastifyInstance } from 'fastify';
+import { type RequestDone, requestDone } from './request-done';
 
-/** One line for each answer. The path without its query, since a query may hold what a log should not. */
+/** What orchestrators ask every few seconds. */
+const PROBES = /^\/(?:health|metrics)(?:\/|$)/;
+
+const logger = new Logger('Request');
+
+/** One line for each request, the abandoned ones included. */
 export function logRequests(fastify: FastifyInstance): void {
-  const logger = new Logger('Request');
-  fastify.addHook('onResponse', (request, reply, done) => {
-    const path = request.url.split('?', 1)[0];
-    logger.debug(`${request.id} ${request.method} ${path} ${reply.statusCode} ${reply.elapsedTime.toFixed(1)} ms`);
+  const end = requestDone.subscribe(logRequest);
+  fastify.addHook('onClose', (_instance, done) => {
+    end();
     done();
   });
+}
+
+/**
+ * Of the URL only the template of the route: a path holds what callers make up, and a query what a log should not have.
+ * The request id leads from here to the audit trail, which has the ids.
+ */
+function logRequest({ requestId, method, route, status, seconds, tenantId, accountId }: RequestDone): void {
+  const line = {
+    msg: `${method} ${route ?? 'unmatched'} ${status}`,
+    requestId,
+    method,
+    route,
+    status,
+    durationMs: Math.round(seconds * 1e4) / 10,
+    tenantId,
+    accountId,
+  };
+  if (route !== undefined && PROBES.test(route)) logger.debug(line);
+  else logger.log(line);
 }

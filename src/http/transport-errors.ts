@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { newId } from '../common/id';
 import { outcomeOf, toProblem } from './problem.filter';
+import { announceWhenDone } from './request-done';
 
 /** Of what Node's parser refuses; anything else is malformed. */
 const STATUS_OF_CODE: Record<string, number> = { ERR_HTTP_REQUEST_TIMEOUT: 408, HPE_HEADER_OVERFLOW: 431 };
@@ -16,6 +17,7 @@ const headersFor = (requestId: string): Record<string, string> => ({
 
 /** Answers what Fastify's router refuses before any hook runs: a URL that cannot be decoded, or an overlong id in it. */
 export function answerRouterError(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+  announceWhenDone(request, reply);
   const outcome = outcomeOf(error);
   const problem = toProblem(outcome, request.url.split('?', 1)[0]!, request.id);
   void reply.status(outcome.status).headers(headersFor(request.id)).send(JSON.stringify(problem));

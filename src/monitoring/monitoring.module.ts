@@ -1,6 +1,10 @@
 import { Module } from '@nestjs/common';
+import { StatementPlanner } from '../database/statement-planner';
 import { AccessMetrics } from './access-metrics';
 import { ActivityRepository } from './activity.repository';
+import { DatabaseSizeController } from './database-size.controller';
+import { DatabaseSizeService } from './database-size.service';
+import { ErrorRateMetrics } from './error-rate-metrics';
 import { ErrorRates } from './error-rates';
 import { HttpMetrics } from './http-metrics';
 import { MetricsController } from './metrics.controller';
@@ -13,14 +17,24 @@ import { ProcessMetrics } from './process-metrics';
 import { ReplicationRepository } from './replication.repository';
 import { ServerMetrics } from './server-metrics';
 import { ServerState } from './server-state';
+import { SizeMetrics } from './size-metrics';
+import { SizeSampler } from './size-sampler';
+import { SizeSamplesRepository } from './size-samples.repository';
+import { SlowStatementLog } from './slow-statement-log';
+import { StatementMetrics } from './statement-metrics';
+import { StatementsController } from './statements.controller';
+import { StatementsRepository } from './statements.repository';
+import { StatementsService } from './statements.service';
 import { StorageRepository } from './storage.repository';
 
 /** What operators see: metrics, error rates, the state of the server. */
 @Module({
-  controllers: [MetricsController],
+  controllers: [MetricsController, DatabaseSizeController, StatementsController],
   providers: [
     AccessMetrics,
     ActivityRepository,
+    DatabaseSizeService,
+    ErrorRateMetrics,
     ErrorRates,
     HttpMetrics,
     MetricsRegistry,
@@ -32,8 +46,16 @@ import { StorageRepository } from './storage.repository';
     ReplicationRepository,
     ServerMetrics,
     ServerState,
+    SizeMetrics,
+    SizeSampler,
+    SizeSamplesRepository,
+    SlowStatementLog,
+    StatementMetrics,
+    StatementPlanner,
+    StatementsRepository,
+    StatementsService,
     StorageRepository,
   ],
-  exports: [ErrorRates, MetricsRegistry, ServerState],
+  exports: [DatabaseSizeService, ErrorRates, MetricsRegistry, ServerState, StatementsService],
 })
 export class MonitoringModule {}

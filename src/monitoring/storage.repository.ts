@@ -5,7 +5,7 @@ import { MonitorDb } from '../database/monitor-db';
 export interface Storage {
   databaseBytes: number;
   /** Tenantry's own, by `schema.name`, the largest first. Bytes with indexes and TOAST. */
-  tables: { table: string; bytes: number; deadRows: number }[];
+  tables: { table: string; bytes: number; rows: number; deadRows: number }[];
 }
 
 /** Partitions may be many; a metric for each of more than that is nobody's to read. */
@@ -21,7 +21,7 @@ export class StorageRepository {
       this.db.query<{ bytes: number }>('SELECT pg_database_size(current_database())::float8 AS bytes'),
       this.db.query<Storage['tables'][number]>(
         `SELECT schemaname || '.' || relname AS "table", pg_total_relation_size(relid)::float8 AS bytes,
-           n_dead_tup::float8 AS "deadRows"
+           n_live_tup::float8 AS rows, n_dead_tup::float8 AS "deadRows"
          FROM pg_stat_user_tables WHERE schemaname IN ('app', 'identity', 'audit', 'ops')
          ORDER BY 2 DESC, 1 LIMIT ${MAX_TABLES}`,
       ),

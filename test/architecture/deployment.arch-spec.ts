@@ -1,31 +1,13 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { parse } from 'yaml';
 import { URL_VARIABLES } from '../../src/config/bootstrap-env';
 import { Env, readEnv } from '../../src/config/env';
+import { parseConnectionString, refusePlainText } from '../../src/database/connection-string';
+import { STATISTICS_SETTINGS } from '../../src/database/statement-statistics';
+import { composeText, environmentOf, interpolated, services, volumes } from '../support/compose-file';
+import { readText as read } from '../support/monitoring-files';
 import { ROOT } from '../support/source-tree';
 
-interface Service {
-  image: string;
-  build?: string;
-  command?: string[];
-  environment: Record<string, string>;
-  ports?: string[];
-  volumes?: string[];
-  healthcheck?: { test?: string[]; disable?: boolean };
-  depends_on?: Record<string, { condition: string }>;
-  user?: string;
-  privileged?: boolean;
-  cap_drop?: string[];
-}
-
-const read = (name: string): string => readFileSync(path.join(ROOT, name), 'utf8');
-
-const composeText = read('docker-compose.yml');
-const { services, volumes } = parse(composeText, { merge: true }) as {
-  services: Record<'postgres' | 'setup' | 'app', Service>;
-  volumes: Record<string, unknown>;
-};
 const dockerfile = read('Dockerfile');
 const finalStage = dockerfile.slice(dockerfile.lastIndexOf('\nFROM '));
 const example = readExample(read('.env.example'));
@@ -36,6 +18,9 @@ const bootstrapVariables = ['POSTGRES_ADMIN_URL', 'POSTGRES_DATABASE', ...Object
 
 /** Of the image's own documentation: https://hub.docker.com/_/postgres */
 const POSTGRES_IMAGE_VARIABLES = ['POSTGRES_PASSWORD', 'POSTGRES_USER', 'POSTGRES_DB', 'POSTGRES_INITDB_ARGS'];
+
+/** What only docker-compose.yml reads. */
+const COMPOSE_VARIABLES = ['POSTGRES_ADMIN_PASSWORD', 'GRAFANA_ADMIN_PASSWORD'];
 
 /** The properties of the class Env, those without a default included. */
 function variablesOf(file: string): string[] {
@@ -48,14 +33,9 @@ function readExample(text: string): Map<string, { value: string; active: boolean
   return new Map([...lines].map(([, hash, name, value]) => [name!, { value: value!, active: hash === '' }]));
 }
 
-/** The variables that a text of the compose file takes from `.env`, each with what follows its name. */
-function interpolated(text: string): { name: string; rest: string }[] {
-  return [...text.matchAll(/\$\{([A-Z0-9_]+)([^}]*)\}/g)].map((match) => ({ name: match[1]!, rest: match[2]! }));
-}
-
 describe('.env.example', () => {
   it('names every variable that the program reads, and no other', () => {
-    const known = new Set([...appVariables, ...bootstrapVariables, 'POSTGRES_ADMIN_PASSWORD']);
+    const known = new Set([...appVariables, ...bootstrapVariables, ...COMPOSE_VARIABLES]);
     expect([...example.keys()].toSorted()).toEqual([...known].toSorted());
   });
 
@@ -70,7 +50,7 @@ describe('.env.example', () => {
     const given = Object.fromEntries(
       [...example].filter(([, { active }]) => active).map(([name, { value }]) => [name, value]),
     );
-    for (const name of ['SECRET_KEY', 'POSTGRES_ADMIN_PASSWORD', 'BOOTSTRAP_ADMIN_PASSWORD'])
+    for (const name of ['SECRET_KEY', 'METRICS_TOKEN', 'BOOTSTRAP_ADMIN_PASSWORD', ...COMPOSE_VARIABLES])
       expect(given[name]).toBe('');
     const secretKey = Buffer.alloc(32, 7).toString('base64');
     expect(() => readEnv({ ...given, NODE_ENV: 'production', SECRET_KEY: secretKey })).toThrow(
@@ -81,25 +61,34 @@ describe('.env.example', () => {
 
 describe('docker-compose.yml', () => {
   it('gives the services variables that their programs read', () => {
-    expect(appVariables).toEqual(expect.arrayContaining(Object.keys(services.app.environment)));
-    expect(bootstrapVariables).toEqual(expect.arrayContaining(Object.keys(services.setup.environment)));
-    expect(POSTGRES_IMAGE_VARIABLES).toEqual(expect.arrayContaining(Object.keys(services.postgres.environment)));
+    expect(appVariables).toEqual(expect.arrayContaining(environmentOf('app')));
+    expect([...bootstrapVariables, 'POSTGRES_ALLOW_PLAINTEXT']).toEqual(expect.arrayContaining(environmentOf('setup')));
+    expect(POSTGRES_IMAGE_VARIABLES).toEqual(expect.arrayContaining(environmentOf('postgres')));
   });
 
-  it('gives the application what production needs, and no login beyond its two', () => {
-    const values = Object.keys(services.app.environment).map((name) => [name, sampleOf(name)]);
-    expect(() => readEnv({ ...Object.fromEntries(values), NODE_ENV: 'production' })).not.toThrow();
-    const logins = Object.keys(services.app.environment).filter((name) => /^POSTGRES_.*URL$/.test(name));
-    expect(logins.toSorted()).toEqual(['POSTGRES_PLATFORM_URL', 'POSTGRES_URL']);
+  it('gives the application what production needs, and no login that may change what it likes', () => {
+    const values = Object.entries(services.app.environment!).map(([name, value]) => [
+      name,
+      interpolated(value).length > 0 ? sampleOf(name) : value,
+    ]);
+    const env = readEnv({ ...Object.fromEntries(values), NODE_ENV: 'production' });
+    const logins = environmentOf('app').filter((name) => /^POSTGRES_.*URL$/.test(name));
+    expect(logins.toSorted()).toEqual(['POSTGRES_MONITOR_URL', 'POSTGRES_PLATFORM_URL', 'POSTGRES_URL']);
+    // Between containers there is no TLS, which production refuses unless told.
+    expect(() => refusePlainText(parseConnectionString(env.POSTGRES_URL!))).toThrow('POSTGRES_ALLOW_PLAINTEXT=true');
+    expect([env.POSTGRES_ALLOW_PLAINTEXT, services.setup.environment!.POSTGRES_ALLOW_PLAINTEXT]).toEqual([
+      true,
+      'true',
+    ]);
   });
 
   it('gives the bootstrap every login, so that none gets a password which nobody knows', () => {
-    expect(Object.keys(services.setup.environment)).toEqual(expect.arrayContaining(Object.values(URL_VARIABLES)));
+    expect(environmentOf('setup')).toEqual(expect.arrayContaining(Object.values(URL_VARIABLES)));
   });
 
   it('takes every secret from .env, and fails where one is missing', () => {
     for (const { environment } of Object.values(services)) {
-      for (const [name, value] of Object.entries(environment)) {
+      for (const [name, value] of Object.entries(environment ?? {})) {
         const parts = interpolated(value);
         expect([name, parts.length > 0 || !isSecret(name)]).toEqual([name, true]);
         for (const { rest } of parts)
@@ -115,22 +104,34 @@ describe('docker-compose.yml', () => {
     for (const { name } of required) expect([name, example.get(name)?.active]).toEqual([name, true]);
   });
 
-  it('runs official images of a named major version', () => {
+  it('runs images of their makers, of a named version', () => {
     const images = Object.values(services)
       .filter(({ build }) => !build)
       .map(({ image }) => image);
-    expect(images).toEqual([expect.stringMatching(/^postgres:\d+$/)]);
+    expect(images).toEqual([
+      expect.stringMatching(/^postgres:\d+$/),
+      expect.stringMatching(/^prom\/prometheus:v\d+\.\d+\.\d+$/),
+      expect.stringMatching(/^grafana\/grafana:\d+\.\d+\.\d+$/),
+    ]);
+  });
+
+  it('starts PostgreSQL as the embedded one is started: it counts statements', () => {
+    const settings = Object.entries(STATISTICS_SETTINGS).map(([name, value]) => `--${name}=${value}`);
+    expect(services.postgres.command).toEqual(['postgres', ...settings]);
   });
 
   it('keeps the data of PostgreSQL 18 where its image writes it', () => {
     expect(services.postgres.volumes).toEqual(['postgres:/var/lib/postgresql']);
-    expect(Object.keys(volumes)).toEqual(['postgres']);
+    expect(Object.keys(volumes)).toContain('postgres');
     expect(services.postgres.ports).toBeUndefined();
   });
 
-  it('starts in order: PostgreSQL, the logins and migrations, the application', () => {
+  it('starts in order: PostgreSQL, the logins and migrations, PgBouncer, the application', () => {
     expect(services.setup.depends_on).toEqual({ postgres: { condition: 'service_healthy' } });
-    expect(services.app.depends_on).toEqual({ setup: { condition: 'service_completed_successfully' } });
+    expect(services.app.depends_on).toEqual({
+      setup: { condition: 'service_completed_successfully' },
+      pgbouncer: { condition: 'service_healthy' },
+    });
     expect(services.postgres.healthcheck?.test).toContain('pg_isready');
   });
 
@@ -153,10 +154,14 @@ describe('docker-compose.yml', () => {
     expect(finalStage).toMatch(new RegExp(`^EXPOSE ${port}$`, 'm'));
   });
 
-  it('gives the application no rights that it does not need', () => {
-    for (const service of [services.app, services.setup]) {
+  it('gives what is built here no rights that it does not need', () => {
+    for (const [service, build] of [
+      [services.app, '.'],
+      [services.setup, '.'],
+      [services.pgbouncer, 'ops/pgbouncer'],
+    ] as const) {
       expect(service).toMatchObject({
-        build: '.',
+        build,
         read_only: true,
         cap_drop: ['ALL'],
         security_opt: ['no-new-privileges:true'],
@@ -204,13 +209,14 @@ describe('Dockerfile', () => {
 
 /** Whether a variable holds a secret, or (an e-mail address) what must be chosen as carefully. */
 function isSecret(name: string): boolean {
-  return /SECRET|PASSWORD|EMAIL|_URL$/.test(name);
+  return /SECRET|PASSWORD|TOKEN|EMAIL|_URL$/.test(name);
 }
 
 /** A value with which production starts. */
 function sampleOf(name: string): string {
   if (name.endsWith('_URL')) return 'postgresql://login:0f1e2d@postgres:5432/tenantry';
   if (name === 'SECRET_KEY') return Buffer.alloc(32, 7).toString('base64');
+  if (name === 'METRICS_TOKEN') return '0f1e2d3c4b5a69788796';
   if (name === 'BOOTSTRAP_ADMIN_EMAIL') return 'admin@tenantry.test';
   if (name === 'BOOTSTRAP_ADMIN_PASSWORD') return 'a long pass phrase';
   return '';

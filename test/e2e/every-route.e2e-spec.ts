@@ -119,7 +119,7 @@ describe('an id of another tenant', () => {
   );
 
   it.each(cases)('%s answers for a foreign %s as for one that does not exist', async (operation, parameter) => {
-    const { ids, caller } = SCENARIOS[operation]!;
+    const { ids, caller, unknownIds } = SCENARIOS[operation]!;
     // An administrator sees all tenants: whoever is confined to one has to ask.
     const confined = operation.includes('{tenantId}') || caller === undefined;
     const mine = ids!(stage);
@@ -127,7 +127,7 @@ describe('an id of another tenant', () => {
     const by = confined && parameter === 'tenantId' ? stage.owner : (caller?.(stage) ?? stage.owner);
     const isAdministrators = by === app.administrator;
     const ask = (id: string) => play(stage, operation, { ids: { ...mine, [parameter]: id }, caller: by });
-    const random = await ask(newId());
+    const random = await ask(unknownIds?.[parameter] ?? newId());
     expect(random.status).toBe(404);
     if (isAdministrators) return; // above tenants nothing is foreign
     expect(wordsOf(await ask(theirs))).toEqual(wordsOf(random));

@@ -44,6 +44,8 @@ describe('the health of an instance that serves', () => {
         error_rate: expect.objectContaining({ ...up, windowSeconds: 300 }),
         replication_lag: { ...up, standbys: [] },
         server_activity: expect.objectContaining({ ...up, lockWaits: 0, archive: 'off' }),
+        disk_growth: { ...up, message: 'not configured' },
+        backup_age: { ...up, message: 'not configured' },
       },
     });
     for (const url of Object.values(app.database.urls)) {

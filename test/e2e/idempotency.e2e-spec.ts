@@ -195,7 +195,7 @@ describe('Idempotency-Key', () => {
     await post(owner, roles, key, { name: 'x', permissions: [] }).expectProblem(409, 'role_name_taken');
   });
 
-  it('stays taken when nobody knows whether the work was done', async () => {
+  it('is free again when a failure of ours has certainly left nothing behind', async () => {
     const body = newBody();
     const key = newKey();
     const constraint = 'no_creation_for_now';
@@ -205,6 +205,22 @@ describe('Idempotency-Key', () => {
       await post(app.administrator, '/v1/tenants', key, body).expectProblem(500, 'internal_error');
     } finally {
       await app.database.query('admin', `ALTER TABLE audit.events DROP CONSTRAINT ${constraint}`);
+    }
+    await post(app.administrator, '/v1/tenants', key, body).expect(201);
+  });
+
+  it('stays taken when nobody knows whether the work was done: the connection died in its COMMIT', async () => {
+    const body = newBody();
+    const key = newKey();
+    await app.database.query(
+      'admin',
+      `CREATE FUNCTION public.die() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END';
+       CREATE CONSTRAINT TRIGGER die AFTER INSERT ON app.tenants DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.die()`,
+    );
+    try {
+      await post(app.administrator, '/v1/tenants', key, body).expectProblem(503, 'database_unavailable');
+    } finally {
+      await app.database.query('admin', 'DROP TRIGGER die ON app.tenants; DROP FUNCTION public.die()');
     }
     await post(app.administrator, '/v1/tenants', key, body).expectProblem(409, 'idempotency_key_in_use');
     await post(app.administrator, '/v1/tenants', newKey(), body).expect(201);

@@ -17,13 +17,12 @@ beforeAll(async () => {
   const env = app.nest.get(Env);
   secrets.push(env.SECRET_KEY!, env.BOOTSTRAP_ADMIN_PASSWORD!, ...Object.values(app.administrator.tokens));
   for (const url of Object.values(app.database.urls)) secrets.push(url, new URL(url).password);
-  for (const stream of [process.stdout, process.stderr]) {
-    jest.spyOn(stream, 'write').mockImplementation((chunk) => {
-      log += String(chunk);
-      return true;
-    });
-  }
-  app.nest.useLogger(new AppLogger({ NODE_ENV: 'production', LOG_LEVEL: 'debug' }));
+  const take = (chunk: unknown): boolean => {
+    log += String(chunk);
+    return true;
+  };
+  for (const stream of [process.stdout, process.stderr]) jest.spyOn(stream, 'write').mockImplementation(take);
+  app.nest.useLogger(new AppLogger({ NODE_ENV: 'production', LOG_LEVEL: 'debug' }, { destination: { write: take } }));
   try {
     const { tenant, owner } = await newTenantWithOwner(app);
     secrets.push(owner.person.password, ...Object.values(owner.tokens));

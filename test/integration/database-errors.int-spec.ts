@@ -10,6 +10,7 @@ import { type Query, readCatalogue } from '../support/catalogue';
 import { type Doors, openDoors } from '../support/doors';
 import { newDatabase, type TestDatabase } from '../support/postgres';
 import { Rows } from '../support/rows';
+import { SocketProxy } from '../support/socket-proxy';
 import { makeTestDirectory, removeTestDirectory } from '../support/test-directory';
 
 let database: TestDatabase;
@@ -228,6 +229,44 @@ describe('the connection', () => {
       'database_unavailable',
     );
     await expect(run((tx) => renameTenant(tx, 'found'))).resolves.toEqual({ id: tenantId });
+  });
+
+  it('lost in its COMMIT, in the words of the adapter and not of Prisma: database_unavailable', async () => {
+    await database.query(
+      'admin',
+      `CREATE FUNCTION public.die() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END';
+       CREATE CONSTRAINT TRIGGER die AFTER UPDATE ON app.tenants DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.die()`,
+    );
+    try {
+      await expectUnavailable(
+        run((tx) => renameTenant(tx, 'undecided')),
+        'database_unavailable',
+      );
+    } finally {
+      await database.query('admin', 'DROP TRIGGER die ON app.tenants; DROP FUNCTION public.die()');
+    }
+  });
+
+  it('cut without a word, by the network: database_unavailable', async () => {
+    const proxy = await SocketProxy.before(database.urls.app);
+    const behind = await openDoors({ ...database.urls, app: proxy.urlOf(database.urls.app) });
+    try {
+      await expectUnavailable(
+        behind.tenants.run(tenantId, async (tx) => {
+          await tx.$queryRaw`SELECT 1`;
+          await proxy.refuse();
+          await renameTenant(tx, 'cut off');
+        }),
+        'database_unavailable',
+      );
+      await expectUnavailable(
+        behind.tenants.run(tenantId, (tx) => tx.$queryRaw`SELECT 1`),
+        'database_unavailable',
+      );
+    } finally {
+      await behind.close();
+      await proxy.close();
+    }
   });
 
   it('refused, for the password is wrong: database_unavailable', async () => {

@@ -5,6 +5,7 @@ import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/database
 import { LOGIN_PURPOSES, LOGINS } from '../../src/database/login-definitions';
 import { bootstrapDatabase, type BootstrapResult } from '../../src/database/logins';
 import { urlFor } from '../../src/database/server-connection';
+import { STATISTICS_SETTINGS } from '../../src/database/statement-statistics';
 import { makeTestDirectory, removeTestDirectory } from '../support/test-directory';
 
 // A server of its own: logins belong to the whole server, and these tests spoil them.
@@ -49,7 +50,7 @@ async function newManager(attributes: string): Promise<string> {
 beforeAll(async () => {
   directory = makeTestDirectory();
   const binDir = process.env.TEST_POSTGRES_BIN;
-  const settings = { fsync: 'off', log_statement: 'all' };
+  const settings = { ...STATISTICS_SETTINGS, fsync: 'off', log_statement: 'all' };
   server = await startEmbeddedPostgres({ dataDir: directory, settings, ...(binDir && { binDir }) });
 });
 

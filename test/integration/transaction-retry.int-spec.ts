@@ -1,5 +1,6 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { newId } from '../../src/common/id';
+import { whileKeyed } from '../../src/database/keyed-request';
 import { TenantDb, type TenantTx } from '../../src/database/tenant-db';
 import { createTestApp, type TestApp } from '../support/app';
 
@@ -72,6 +73,41 @@ describe('a transaction of TenantDb', () => {
     });
     await expect(work).rejects.toMatchObject({ code: 'database_unavailable' });
     expect(attempts).toBe(1);
+  });
+
+  it('writes once more for a request with an Idempotency-Key, as long as nothing can have been committed', async () => {
+    const request = { mayHaveWritten: false };
+    const versionOf = async (): Promise<number> =>
+      (await db.read(tenantId, (tx) => tx.tenant.findUniqueOrThrow({ where: { id: tenantId } }))).version;
+    const before = await versionOf();
+    let attempts = 0;
+    await whileKeyed(request, () =>
+      db.run(tenantId, async (tx) => {
+        attempts += 1;
+        await tx.tenant.update({ where: { id: tenantId }, data: { version: { increment: 1 } } });
+        if (attempts > 1) return;
+        expect(request.mayHaveWritten).toBe(false);
+        await kill(await pidOf(tx));
+        await pidOf(tx);
+      }),
+    );
+    expect({ attempts, version: await versionOf(), ...request }).toEqual({
+      attempts: 2,
+      version: before + 1,
+      mayHaveWritten: true,
+    });
+  });
+
+  it('knows that nothing was written by a request with a key whose work failed twice', async () => {
+    const request = { mayHaveWritten: false };
+    const work = whileKeyed(request, () =>
+      db.run(tenantId, async (tx) => {
+        await kill(await pidOf(tx));
+        await pidOf(tx);
+      }),
+    );
+    await expect(work).rejects.toMatchObject({ code: 'database_unavailable' });
+    expect(request.mayHaveWritten).toBe(false);
   });
 
   it('begins on another connection when the one from the pool was dead', async () => {

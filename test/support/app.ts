@@ -52,18 +52,19 @@ export class SignedInClient extends ApiClient {
 
 const ADMINISTRATOR = { email: 'administrator@tenantry.test', name: 'Administrator' };
 
-/** @param overrides of the configuration; the defaults are production's, but for where the database is */
+/** @param overrides of the configuration; the defaults are production's, but for where the database is and METRICS_TOKEN */
 export async function createTestApp(overrides: Partial<Env> = {}): Promise<TestApp> {
   const { directory } = await testServer();
-  const database = await newDatabase();
   const password = newPassword();
   const env = Object.assign(readEnv({ NODE_ENV: 'test', DATA_DIR: directory }), {
     SECRET_KEY: randomBytes(32).toString('base64'),
     TRUST_PROXY: 1, // so that each client can have an address of its own
     BOOTSTRAP_ADMIN_EMAIL: ADMINISTRATOR.email,
     BOOTSTRAP_ADMIN_PASSWORD: password,
+    METRICS_TOKEN: newPassword(),
     ...overrides,
   });
+  const database = await newDatabase({ timeouts: env });
   const instances: Instance[] = [];
   const start = async (): Promise<Instance> => {
     const instance = await startInstance(env, database);

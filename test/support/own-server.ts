@@ -4,16 +4,21 @@ import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/database
 import type { LoginUrls } from '../../src/database/login-definitions';
 import { bootstrapDatabase } from '../../src/database/logins';
 import { deployMigrations } from '../../src/database/migrations';
+import { PgBouncer, pgBouncerProgram } from './pgbouncer';
 import { makeTestDirectory, removeTestDirectory } from './test-directory';
 
 const DATABASE = 'own';
 
-/** A PostgreSQL server of a suite's own, to be stopped and killed, with one migrated database. */
+/**
+ * A PostgreSQL server of a suite's own, to be stopped and killed, with one migrated database; behind a PgBouncer of its own,
+ * which stays, when the run goes through it.
+ */
 export class OwnServer {
   private constructor(
     private readonly directory: string,
     private server: EmbeddedPostgres,
     readonly urls: LoginUrls,
+    private readonly bouncer: PgBouncer | undefined,
   ) {}
 
   static async start(): Promise<OwnServer> {
@@ -22,7 +27,9 @@ export class OwnServer {
     try {
       const { urls } = await bootstrapDatabase(server.adminUrl(), { database: DATABASE });
       await deployMigrations((urls as LoginUrls).owner);
-      return new OwnServer(directory, server, urls as LoginUrls);
+      const program = pgBouncerProgram();
+      const bouncer = program ? await PgBouncer.start(program, directory, server.adminUrl()) : undefined;
+      return new OwnServer(directory, server, bouncer?.urlsOf(urls as LoginUrls) ?? (urls as LoginUrls), bouncer);
     } catch (error) {
       await server.stop();
       removeTestDirectory(directory);
@@ -45,6 +52,7 @@ export class OwnServer {
   }
 
   async remove(): Promise<void> {
+    await this.bouncer?.stop();
     await this.server.stop();
     removeTestDirectory(this.directory);
   }

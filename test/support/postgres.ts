@@ -3,6 +3,7 @@ import pg from 'pg';
 import { connectAsAdministrator } from '../../src/database/administrator';
 import { grantAccess } from '../../src/database/application-database';
 import { LOGIN_PURPOSES, type LoginPurpose, LOGINS, type LoginUrls } from '../../src/database/login-definitions';
+import { ensureTimeouts, type TimeoutEnv } from '../../src/database/login-timeouts';
 import { connectTo, urlFor } from '../../src/database/server-connection';
 import type { TestServer } from './test-server';
 
@@ -45,11 +46,12 @@ export async function testServer(): Promise<TestServer> {
 }
 
 /**
- * A new database with Tenantry's schema, in about 100 ms. Its owner and who may connect are as `npm run db:bootstrap`
- * leaves them.
+ * A new database with Tenantry's schema, in about 100 ms. Its owner, who may connect and the timeouts are as
+ * `npm run db:bootstrap` leaves them.
  * @param options.empty without the schema, for specs about migrations
+ * @param options.timeouts of the logins that serve requests; the configuration's defaults when not given
  */
-export async function newDatabase(options: { empty?: boolean } = {}): Promise<TestDatabase> {
+export async function newDatabase(options: { empty?: boolean; timeouts?: TimeoutEnv } = {}): Promise<TestDatabase> {
   const server = await testServer();
   const name = `test_${randomBytes(6).toString('hex')}`;
   const admin = await connectAsAdministrator(server.adminUrl);
@@ -63,6 +65,7 @@ export async function newDatabase(options: { empty?: boolean } = {}): Promise<Te
     } finally {
       await client.end();
     }
+    await ensureTimeouts(admin, name, options.timeouts); // nor the logins' settings in it
   } finally {
     await admin.client.end();
   }

@@ -1,5 +1,4 @@
 import { appendFileSync, cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
@@ -11,6 +10,7 @@ import { findPostgresBinaries, type PostgresBinaries } from '../../src/database/
 import { isPostmasterAlive, launchPostmaster, stopPostmaster } from '../../src/database/postmaster';
 import { runProgram } from '../../src/database/run-program';
 import { readPostgresUrl, writePostgresUrl } from '../../src/common/postgres-url';
+import { freePort } from './free-port';
 import { makeTestDirectory, removeTestDirectory } from './test-directory';
 
 /** How long a server may take to start, or a standby to follow. */
@@ -175,12 +175,4 @@ function signal(pid: number, name: NodeJS.Signals): void {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -1,6 +1,7 @@
 import { newAccount, newSession, type SessionOfAccount } from './account';
 import type { ApiClient } from './api-client';
 import { newPassword, type TestApp } from './app';
+import { scraperOf } from './scrape';
 import { type Cast, newPerson, newRole, newTenantWithOwner, newUser, type UserClient } from './tenant';
 
 /** Objects of one tenant, enough to call each operation once. */
@@ -14,12 +15,16 @@ export interface Stage extends Pick<Cast, 'tenant' | 'owner' | 'admin'> {
   /** A person above tenants' reach, and a session of theirs. */
   session: SessionOfAccount;
   accountId: string;
+  /** Of a statement that the database has run and can plan. */
+  fingerprint: string;
 }
 
 /** How to call an operation so that it succeeds. */
 export interface Scenario {
   /** The ids in its path. */
   ids?: (stage: Stage) => Record<string, string>;
+  /** Ids that nothing has, where they are no UUIDs. */
+  unknownIds?: Record<string, string>;
   body?: (stage: Stage) => object;
   headers?: Record<string, string>;
   /** Who may; the owner of the tenant unless said otherwise. */
@@ -37,13 +42,26 @@ export async function setStage(app: TestApp): Promise<Stage> {
     newUser(app, tenant, { roles: ['admin'] }),
   ]);
   const [user, session] = await Promise.all([newUser(app, tenant, { roles: [roleId] }), newSession(app, account)]);
-  return { app, tenant, owner, admin, user, roleId, freeRoleId, session, accountId: account.id };
+  const fingerprint = await knownStatement(app);
+  return { app, tenant, owner, admin, user, roleId, freeRoleId, session, accountId: account.id, fingerprint };
+}
+
+/** Any sign-in has run it. */
+async function knownStatement({ database }: TestApp): Promise<string> {
+  const [statement] = await database.query<{ fingerprint: string }>(
+    'monitor',
+    `SELECT queryid::text AS fingerprint FROM statistics.pg_stat_statements
+     WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+       AND userid = 'tenantry_platform'::regrole AND query LIKE 'SELECT%"identity"."users"%' LIMIT 1`,
+  );
+  return statement!.fingerprint;
 }
 
 const IF_MATCH = { 'if-match': '"1"' };
 const administrator = ({ app }: Stage): ApiClient => app.administrator;
 const self = ({ session }: Stage): ApiClient => session.client;
 const anonymous = ({ app }: Stage): ApiClient => app.anonymous();
+const scraper = ({ app }: Stage): ApiClient => scraperOf(app);
 const inTenant = ({ tenant }: Stage) => ({ tenantId: tenant.id });
 const ofUser = (stage: Stage) => ({ ...inTenant(stage), userId: stage.user.id });
 const ofRole = (stage: Stage) => ({ ...inTenant(stage), roleId: stage.freeRoleId });
@@ -131,12 +149,21 @@ export const SCENARIOS: Record<string, Scenario> = {
   'GET /v1/permissions': { caller: self, status: 200 },
   'GET /v1/tenants/{tenantId}/audit-events': { ids: inTenant, status: 200 },
   'GET /v1/platform/audit-events': { caller: administrator, status: 200 },
+  'GET /v1/platform/database/size': { caller: administrator, status: 200 },
   'GET /v1/platform/accounts': { caller: administrator, status: 200 },
   'GET /v1/platform/accounts/{accountId}': { caller: administrator, ids: ofAccount, status: 200 },
   'PATCH /v1/platform/accounts/{accountId}': {
     caller: administrator,
     ids: ofAccount,
     body: () => ({ name: 'Renamed' }),
+    status: 200,
+  },
+  'GET /metrics': { caller: scraper, status: 200 },
+  'GET /v1/platform/database/statements': { caller: administrator, status: 200 },
+  'GET /v1/platform/database/statements/{fingerprint}/plan': {
+    caller: administrator,
+    ids: ({ fingerprint }) => ({ fingerprint }),
+    unknownIds: { fingerprint: '1234567890' },
     status: 200,
   },
   'GET /health': { caller: administrator, status: 200 },

@@ -1,6 +1,19 @@
+import { Env } from '../../src/config/env';
+import type { ApiClient } from './api-client';
+import type { TestApp } from './app';
 import { type Family, parseExposition, type Sample, seriesOf } from './exposition';
 
 type Labels = Readonly<Record<string, string>>;
+
+/** A caller with METRICS_TOKEN. */
+export function scraperOf(app: TestApp): ApiClient {
+  return app.anonymous().with({ authorization: `Bearer ${app.nest.get(Env).METRICS_TOKEN}` });
+}
+
+export async function scrape(app: TestApp): Promise<Scrape> {
+  const { body } = await scraperOf(app).get<string>('/metrics').expect(200);
+  return new Scrape(body);
+}
 
 /** What `/metrics` said at one moment. */
 export class Scrape {

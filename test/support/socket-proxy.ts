@@ -5,25 +5,22 @@ import path from 'node:path';
 
 /**
  * Stands between an application and its PostgreSQL, and can become a black hole: bytes vanish, connections stay open, nothing
- * is refused. So a network behaves that drops packets.
+ * is refused. So a network behaves that drops packets. Or it refuses, as a machine does on which nothing listens.
  */
 export class SocketProxy {
   private readonly directory = mkdtempSync(path.join(tmpdir(), 'tenantry-proxy-'));
   private readonly sockets = new Set<Socket>();
+  /** Connections of which bytes were swallowed: no use to anybody any more. */
+  private readonly broken = new Set<Socket>();
   private frozen = false;
+  private server: Server | undefined;
 
-  private constructor(
-    private readonly target: string,
-    private readonly server: Server,
-  ) {}
+  private constructor(private readonly target: string) {}
 
   /** @param url whose `?host=` is the directory of the server's socket */
   static async before(url: string): Promise<SocketProxy> {
-    const target = path.join(new URL(url).searchParams.get('host')!, '.s.PGSQL.5432');
-    const server = createServer();
-    const proxy = new SocketProxy(target, server);
-    server.on('connection', (socket) => proxy.accept(socket));
-    await new Promise<void>((resolve) => server.listen(path.join(proxy.directory, '.s.PGSQL.5432'), resolve));
+    const proxy = new SocketProxy(path.join(new URL(url).searchParams.get('host')!, '.s.PGSQL.5432'));
+    await proxy.listen();
     return proxy;
   }
 
@@ -38,14 +35,30 @@ export class SocketProxy {
     this.frozen = true;
   }
 
-  /** What was sent meanwhile is lost, and with it the connections that sent it. */
+  /** What was sent meanwhile is lost, and with it the connections that sent it: their ends learn of it now. */
   thaw(): void {
     this.frozen = false;
+    for (const socket of this.broken) socket.destroy();
+    this.broken.clear();
+  }
+
+  /** Nothing listens here any more, and what was connected is cut. */
+  async refuse(): Promise<void> {
+    const { server } = this;
+    if (!server) return;
+    this.server = undefined;
+    for (const socket of this.sockets) socket.destroy();
+    await new Promise((resolve) => server.close(resolve));
+  }
+
+  async listen(): Promise<void> {
+    if (this.server) return;
+    const server = (this.server = createServer((socket) => this.accept(socket)));
+    await new Promise<void>((resolve) => server.listen(path.join(this.directory, '.s.PGSQL.5432'), resolve));
   }
 
   async close(): Promise<void> {
-    for (const socket of this.sockets) socket.destroy();
-    await new Promise((resolve) => this.server.close(resolve));
+    await this.refuse();
     rmSync(this.directory, { recursive: true, force: true });
   }
 
@@ -56,15 +69,15 @@ export class SocketProxy {
       [server, client],
     ] as const) {
       this.sockets.add(from);
-      let lost = false;
       from.on('data', (bytes) => {
-        lost ||= this.frozen;
-        if (!lost) to.write(bytes);
+        if (this.frozen) this.broken.add(from).add(to);
+        if (!this.broken.has(from)) to.write(bytes);
       });
       from.on('error', () => undefined);
       from.on('close', () => {
         this.sockets.delete(from);
-        if (!this.frozen) to.destroy();
+        if (this.frozen) this.broken.add(to);
+        else to.destroy();
       });
     }
   }

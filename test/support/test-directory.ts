@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { isPostmasterAlive, listeningDirectory } from '../../src/database/postmaster';
 import { isRoot } from '../../src/database/unprivileged-account';
+import { killPgBouncer } from './pgbouncer';
 
 const NAME = /^tenantry-test-(\d+)-/;
 /** The name that src/database/socket-directory.ts gives where the path of the home is too long for a socket. */
@@ -31,8 +32,9 @@ export function sweepTestDirectories(): void {
   }
 }
 
-/** Stops the server of a test directory at once, if one runs, and removes the directory. Synchronous: the last act of a process. */
+/** Stops the servers of a test directory at once, if any run, and removes the directory. Synchronous: the last act of a process. */
 export function removeTestDirectory(directory: string): void {
+  killPgBouncer(directory);
   const home = path.join(directory, 'postgres');
   if (!lstatSync(home, { throwIfNoEntry: false })) return remove(directory);
   const realHome = realHomeOf(home);

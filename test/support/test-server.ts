@@ -5,12 +5,14 @@ import { startEmbeddedPostgres } from '../../src/database/embedded-postgres';
 import { LOGIN_PURPOSES, type LoginPurpose, type LoginUrls } from '../../src/database/login-definitions';
 import { bootstrapDatabase } from '../../src/database/logins';
 import { deployMigrations } from '../../src/database/migrations';
+import { STATISTICS_SETTINGS } from '../../src/database/statement-statistics';
+import { PgBouncer, pgBouncerProgram } from './pgbouncer';
 
 /** Where the workers find the server of this run. */
 export interface TestServer {
   /** A URL of the superuser. */
   adminUrl: string;
-  /** URLs of Tenantry's logins, for the template. */
+  /** URLs of Tenantry's logins, for the template. Those that serve requests lead through PgBouncer when the run does. */
   urls: LoginUrls;
   /** A migrated database to copy; nobody can connect to it. */
   template: string;
@@ -27,11 +29,14 @@ const SETTINGS = {
   synchronous_commit: 'off',
   autovacuum: 'off',
   max_connections: '300',
+  ...STATISTICS_SETTINGS,
+  'pg_stat_statements.max': '20000', // the databases of all suites share them
 };
 
 /**
  * Starts the server of this run in `directory`, with the logins and a migrated template.
- * TEST_POSTGRES_BIN selects other programs than the embedded ones, such as /usr/lib/postgresql/15/bin.
+ * TEST_POSTGRES_BIN selects other programs than the embedded ones, such as /usr/lib/postgresql/15/bin; TEST_PGBOUNCER puts
+ * that program before the server.
  */
 export async function startTestServer(directory: string): Promise<{ coordinates: TestServer; stop(): Promise<void> }> {
   const binDir = process.env.TEST_POSTGRES_BIN;
@@ -43,8 +48,12 @@ export async function startTestServer(directory: string): Promise<{ coordinates:
     const { urls } = await bootstrapDatabase(server.adminUrl(), { database: TEMPLATE, passwords });
     await deployMigrations((urls as LoginUrls).owner);
     await closeDatabase(server.adminUrl(), TEMPLATE);
-    const coordinates = { adminUrl: server.adminUrl(), urls: urls as LoginUrls, template: TEMPLATE, directory };
+    const program = pgBouncerProgram();
+    const bouncer = program ? await PgBouncer.start(program, directory, server.adminUrl()) : undefined;
+    const loginUrls = bouncer?.urlsOf(urls as LoginUrls) ?? (urls as LoginUrls);
+    const coordinates = { adminUrl: server.adminUrl(), urls: loginUrls, template: TEMPLATE, directory };
     const stop = async (): Promise<void> => {
+      await bouncer?.stop();
       await server.stop();
       removeSocketDirectory(server.adminUrl());
     };
