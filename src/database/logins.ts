@@ -3,6 +3,7 @@ import type { Client } from 'pg';
 import { StartupError } from '../common/errors';
 import { connectAsAdministrator } from './administrator';
 import { ensureDatabase, grantAccess, withOwnersRights } from './application-database';
+import { grantBackupRights } from './backup-rights';
 import { LOGIN_PURPOSES, type LoginPurpose, LOGINS, type LoginUrls } from './login-definitions';
 import { type Administrator, ensureLogin, isRefused } from './login-roles';
 import { ensureTimeouts, type TimeoutEnv } from './login-timeouts';
@@ -52,6 +53,7 @@ export async function bootstrapDatabase(adminUrl: string, options: BootstrapOpti
       const client = await connectTo(urlFor(adminUrl, options.database));
       await endAfter(client, async () => {
         result.notes.push(...(await grantAccess(client, admin, options.database)));
+        result.notes.push(...(await grantBackupRights(client)));
         result.notes.push(...(await ensureStatementStatistics(client, admin, options.database)));
       });
     });

@@ -1,0 +1,109 @@
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip, createGzip } from 'node:zlib';
+import { type BackupRepository, NameTakenError } from './repository';
+import { type BackupKey, open, seal } from './sealed-stream';
+import { nameOfSegment, segmentOfName, type WalSegment } from './wal-segments';
+
+/** A segment as it lies in the repository. */
+export interface ArchivedSegment extends WalSegment {
+  name: string;
+  /** A commit at this time is in the log up to this segment's end; undefined when it is not known. */
+  committedAt: Date | undefined;
+  /** In the repository. */
+  file: string;
+}
+
+/** The same name, and other bytes: two clusters write into one repository, or one of them was restored and not told so. */
+export class WalMismatchError extends Error {
+  constructor(name: string) {
+    super(`The segment ${name} is in the repository with other content. Give this cluster a repository of its own.`);
+    this.name = 'WalMismatchError';
+  }
+}
+
+/** `<segment>.<time of a commit, ms>.<gz[.sealed]>`: a listing alone tells what can be restored. */
+const FILE = /^wal\/[0-9A-F]{8}\/([0-9A-F]{24})\.(\d+)\.gz(?:\.sealed)?$/;
+const HISTORY = /^wal\/([0-9A-F]{8})\.history\.gz(?:\.sealed)?$/;
+const GZIP = { level: 1, chunkSize: 256 * 1024 };
+
+/** The write-ahead log in a repository: whole segments, in order, each at most once. */
+export class WalArchive {
+  constructor(
+    private readonly repository: BackupRepository,
+    private readonly keys: readonly BackupKey[],
+    readonly segmentBytes: number,
+  ) {}
+
+  /**
+   * Stores a whole segment. Storing the same one again does nothing.
+   * @throws WalMismatchError when there is one of this name with other content
+   */
+  async store(segment: WalSegment, content: Buffer, committedAt: Date | undefined): Promise<void> {
+    const name = nameOfSegment(segment, this.segmentBytes);
+    const known = await this.repository.list(`${directoryOf(segment.timeline)}${name}.`);
+    if (known[0] !== undefined) return this.assertSame(name, known[0], content);
+    const file = `${directoryOf(segment.timeline)}${name}.${committedAt?.getTime() ?? 0}.gz`;
+    await this.put(file, content);
+  }
+
+  /** Stores the file that tells where a timeline has left the one before it. */
+  async storeHistory(name: string, content: Buffer): Promise<void> {
+    await this.put(`wal/${name}.gz`, content).catch(async (error: unknown) => {
+      if (!(error instanceof NameTakenError)) throw error;
+      await this.assertSame(name, error.fileName, content);
+    });
+  }
+
+  /** Those of a timeline, in order; `from` leaves out what lies before. */
+  async list(timeline: number, from = 0n): Promise<ArchivedSegment[]> {
+    const files = await this.repository.list(directoryOf(timeline));
+    return files.flatMap((file) => {
+      const [, name, time] = FILE.exec(file) ?? [];
+      const segment = name && segmentOfName(name, this.segmentBytes);
+      if (!segment || segment.number < from) return [];
+      return [{ ...segment, name, file, committedAt: time === '0' ? undefined : new Date(Number(time)) }];
+    });
+  }
+
+  /** The timelines that have left another one, with the file that says where. */
+  async listHistories(): Promise<{ timeline: number; file: string; name: string }[]> {
+    return (await this.repository.list('wal/')).flatMap((file) => {
+      const [, timeline] = HISTORY.exec(file) ?? [];
+      return timeline ? [{ timeline: Number.parseInt(timeline, 16), file, name: `${timeline}.history` }] : [];
+    });
+  }
+
+  /** What a file of the archive holds, decompressed. */
+  async read(file: string): Promise<Readable> {
+    const plain = createGunzip({ chunkSize: 256 * 1024 });
+    const steps = [await this.repository.get(file), ...(file.endsWith('.sealed') ? [open(this.keys, file)] : []), plain];
+    pipeline(steps).catch((error: Error) => plain.destroy(error));
+    return plain;
+  }
+
+  private async put(file: string, content: Buffer): Promise<void> {
+    const [key] = this.keys;
+    const name = key ? `${file}.sealed` : file;
+    const steps = [Readable.from([content], { objectMode: false }), createGzip(GZIP), ...(key ? [seal(key, name)] : [])];
+    const last = steps.at(-1) as Readable;
+    pipeline(steps as [Readable]).catch((error: Error) => last.destroy(error));
+    await this.repository.put(name, last);
+  }
+
+  private async assertSame(name: string, file: string, content: Buffer): Promise<void> {
+    if (!(await buffer(await this.read(file))).equals(content)) throw new WalMismatchError(name);
+  }
+}
+
+const directoryOf = (timeline: number): string => `wal/${timeline.toString(16).toUpperCase().padStart(8, '0')}/`;
+
+/** The segment numbers that are missing between the first and the last, in order. */
+export function gapsIn(segments: readonly Pick<WalSegment, 'number'>[]): bigint[] {
+  return segments.slice(1).flatMap(({ number }, index) => {
+    const missing: bigint[] = [];
+    for (let lost = segments[index]!.number + 1n; lost < number; lost += 1n) missing.push(lost);
+    return missing;
+  });
+}
