@@ -32,6 +32,7 @@ export class WalReceiver {
   private received = 0n;
   private stored = 0n;
   private segmentBegunAt = 0;
+  private isBeating = false;
 
   constructor(private readonly options: WalReceiverOptions) {}
 
@@ -70,10 +71,8 @@ export class WalReceiver {
   /** Ends run(); the segment under way comes again, whole, with the next one. */
   stop(): void {
     this.stopping = true;
-    this.wakeUp();
+    this.stream?.close();
   }
-
-  private wakeUp: () => void = () => undefined;
 
   private async receive(stream: WalStream, timeline: number, position: bigint): Promise<void> {
     const { archive } = this.options;
@@ -82,12 +81,7 @@ export class WalReceiver {
     let filled = 0;
     let number = numberAt(position, segmentBytes);
     this.stored = this.received = position;
-    const stopped = new Promise<'stopped'>((resolve) => (this.wakeUp = () => resolve('stopped')));
-    const pieces = stream[Symbol.asyncIterator]();
-    for (;;) {
-      const next = await Promise.race([pieces.next(), stopped]);
-      if (next === 'stopped' || next.done) break;
-      const { data, position: at } = next.value;
+    for await (const { data, position: at } of stream) {
       if (at !== this.received) throw new Error(`The server sent the log out of order.`);
       for (let offset = 0; offset < data.length; ) {
         if (filled === 0) this.segmentBegunAt = performance.now();
@@ -104,7 +98,6 @@ export class WalReceiver {
       }
       this.received = at + BigInt(data.length);
     }
-    await pieces.return?.();
   }
 
   /** Where to go on: after what is stored; for the first time, where the slot begins. */
@@ -135,6 +128,8 @@ export class WalReceiver {
   }
 
   private async beat(): Promise<void> {
+    if (this.isBeating) return; // the server is slow
+    this.isBeating = true;
     try {
       const { source, segmentAgeMs = SEGMENT_AGE_MS } = this.options;
       this.heartbeats.push(await source.heartbeat());
@@ -142,6 +137,8 @@ export class WalReceiver {
       if (this.received > this.stored && isOld) await source.switchSegment();
     } catch (error) {
       this.logger.warn(`No heartbeat for the write-ahead log: ${(error as Error).message}`);
+    } finally {
+      this.isBeating = false;
     }
   }
 

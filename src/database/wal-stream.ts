@@ -46,6 +46,7 @@ export class WalStream implements AsyncIterable<WalPiece> {
   private queuedBytes = 0;
   private isPaused = false;
   private isDone = false;
+  private isClosed = false;
   private failure: Error | undefined;
   private wake: (() => void) | undefined;
   private wire: Wire | undefined;
@@ -70,6 +71,13 @@ export class WalStream implements AsyncIterable<WalPiece> {
     this.sendStatus();
   }
 
+  /** Ends the iteration; what has not been taken is dropped. */
+  close(): void {
+    this.isClosed = true;
+    this.queue.length = 0;
+    this.wake?.();
+  }
+
   /** How far the server was when it last said so. */
   get serverAt(): bigint {
     return this.serverPosition;
@@ -89,7 +97,7 @@ export class WalStream implements AsyncIterable<WalPiece> {
           yield piece;
         }
         if (this.failure) throw this.failure;
-        if (this.isDone) return;
+        if (this.isDone || this.isClosed) return;
         await new Promise<void>((resolve) => (this.wake = resolve));
       }
     } finally {
@@ -109,6 +117,7 @@ export class WalStream implements AsyncIterable<WalPiece> {
   }
 
   handleCopyData({ chunk }: { chunk: Buffer }): void {
+    if (this.isClosed) return;
     const [kind] = chunk;
     if (kind === XLOG_DATA) {
       this.serverPosition = chunk.readBigUInt64BE(9);
