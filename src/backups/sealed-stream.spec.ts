@@ -71,7 +71,12 @@ describe('a sealed stream', () => {
     const frame = 4 + FRAME_BYTES + 16;
     const header = bytes.subarray(0, HEADER_BYTES);
     const [a, b, c] = [0, 1, 2].map((n) => bytes.subarray(HEADER_BYTES + n * frame, HEADER_BYTES + (n + 1) * frame));
-    for (const frames of [[b, a, c], [a, a, b, c], [a, c], [b, c]]) {
+    for (const frames of [
+      [b, a, c],
+      [a, a, b, c],
+      [a, c],
+      [b, c],
+    ]) {
       await expect(opened(Buffer.concat([header, ...frames] as Buffer[]))).rejects.toThrow('cannot be opened');
     }
   });

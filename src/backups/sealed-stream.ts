@@ -32,7 +32,11 @@ export class BackupKey {
   /** @param bytes 32 of them */
   constructor(private readonly bytes: Buffer) {
     if (bytes.length !== 32) throw new TypeError('a backup key has 32 bytes');
-    this.id = createHash('sha256').update('tenantry:backup-key-id').update(bytes).digest('hex').slice(0, 2 * KEY_ID_BYTES);
+    this.id = createHash('sha256')
+      .update('tenantry:backup-key-id')
+      .update(bytes)
+      .digest('hex')
+      .slice(0, 2 * KEY_ID_BYTES);
   }
 
   /** Of one file. */

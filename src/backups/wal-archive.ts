@@ -78,7 +78,11 @@ export class WalArchive {
   /** What a file of the archive holds, decompressed. */
   async read(file: string): Promise<Readable> {
     const plain = createGunzip({ chunkSize: 256 * 1024 });
-    const steps = [await this.repository.get(file), ...(file.endsWith('.sealed') ? [open(this.keys, file)] : []), plain];
+    const steps = [
+      await this.repository.get(file),
+      ...(file.endsWith('.sealed') ? [open(this.keys, file)] : []),
+      plain,
+    ];
     pipeline(steps).catch((error: Error) => plain.destroy(error));
     return plain;
   }
@@ -86,7 +90,11 @@ export class WalArchive {
   private async put(file: string, content: Buffer): Promise<void> {
     const [key] = this.keys;
     const name = key ? `${file}.sealed` : file;
-    const steps = [Readable.from([content], { objectMode: false }), createGzip(GZIP), ...(key ? [seal(key, name)] : [])];
+    const steps = [
+      Readable.from([content], { objectMode: false }),
+      createGzip(GZIP),
+      ...(key ? [seal(key, name)] : []),
+    ];
     const last = steps.at(-1) as Readable;
     pipeline(steps as [Readable]).catch((error: Error) => last.destroy(error));
     await this.repository.put(name, last);

@@ -83,7 +83,7 @@ export class WalReceiver {
     this.stored = this.received = position;
     for await (const { data, position: at } of stream) {
       if (at !== this.received) throw new Error(`The server sent the log out of order.`);
-      for (let offset = 0; offset < data.length; ) {
+      for (let offset = 0; offset < data.length;) {
         if (filled === 0) this.segmentBegunAt = performance.now();
         const size = data.copy(segment, filled, offset, Math.min(data.length, offset + segmentBytes - filled));
         filled += size;

@@ -89,7 +89,10 @@ export async function recover(options: RecoveryOptions): Promise<RecoveryServer>
   };
 }
 
-function writeRecoverySettings({ pgData, walDirectory, target, timeline, account }: RecoveryOptions, socket: string): void {
+function writeRecoverySettings(
+  { pgData, walDirectory, target, timeline, account }: RecoveryOptions,
+  socket: string,
+): void {
   const file = (name: string): string => path.join(pgData, name);
   const original = existsSync(file(AUTO_CONF)) ? readFileSync(file(AUTO_CONF), 'utf8') : '';
   if (!existsSync(file(KEPT_AUTO_CONF))) writeOwnedFile(file(KEPT_AUTO_CONF), original, account);

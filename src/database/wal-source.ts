@@ -36,7 +36,10 @@ export class WalSource {
     );
     const [row] = rows;
     if (!row) return undefined;
-    return { restartPosition: row.lost || row.position === null ? undefined : parseLsn(row.position), isActive: row.active };
+    return {
+      restartPosition: row.lost || row.position === null ? undefined : parseLsn(row.position),
+      isActive: row.active,
+    };
   }
 
   /** From now on the server keeps its log for us. */

@@ -39,11 +39,13 @@ it('restores to a moment between two commits', async () => {
   await sleep(200);
   const count = (await archive.list(1)).length;
   await eventually(async () => expect((await archive.list(1)).length).toBeGreaterThan(count + 1));
-  console.log('stopping');receiver.stop();
+  console.log('stopping');
+  receiver.stop();
   await ended;
   await owner.end();
 
-  console.log('stopped');const pgData = path.join(directory, 'restored');
+  console.log('stopped');
+  const pgData = path.join(directory, 'restored');
   const account = serverAccount(pgData);
   const t0 = Date.now();
   await materialize({ repository, keys: [key], manifest, directory: pgData, account });
@@ -54,8 +56,15 @@ it('restores to a moment between two commits', async () => {
   }
   if (account) chownSync(wal, account.uid, account.gid);
   const binaries = await findPostgresBinaries(process.env.TEST_POSTGRES_BIN, account);
-  console.log('materialized');const recovered = await recover({
-    pgData, walDirectory: wal, target: { kind: 'time', at: rows[0]!.now }, timeline: 1, binaries, account });
+  console.log('materialized');
+  const recovered = await recover({
+    pgData,
+    walDirectory: wal,
+    target: { kind: 'time', at: rows[0]!.now },
+    timeline: 1,
+    binaries,
+    account,
+  });
   const client = new pg.Client({ connectionString: recovered.adminUrl('own') });
   await client.connect();
   const found = await client.query('SELECT x FROM public.t');

@@ -1,0 +1,105 @@
+import { formatLsn } from '../database/wal-stream';
+import type { BackupManifest } from './backup-manifest';
+import { coverageOf, type Holdings, OutsideCoverageError, type Timeline, windowFor } from './coverage';
+import { nameOfSegment } from './wal-segments';
+
+const SEGMENT = 16 * 1024 * 1024;
+const minute = (n: number): Date => new Date(Date.UTC(2026, 10, 23, 10, n));
+
+/** One commit a minute, one segment a minute: segment n ends with the commit of minute n. */
+function timeline(
+  id: number,
+  from: number,
+  to: number,
+  options: Partial<Timeline> & { without?: number[] } = {},
+): Timeline {
+  const numbers = Array.from({ length: to - from + 1 }, (_, i) => from + i).filter(
+    (n) => !options.without?.includes(n),
+  );
+  const segments = numbers.map((n) => {
+    const segment = { timeline: id, number: BigInt(n) };
+    return { ...segment, name: nameOfSegment(segment, SEGMENT), file: `wal/${id}/${n}`, committedAt: minute(n) };
+  });
+  return { timeline: id, segments, history: options.history ?? [] };
+}
+function backup(at: number, line = 1): BackupManifest {
+  const position = (n: number) => ({ lsn: formatLsn(BigInt(Math.round(n * SEGMENT))), timeline: line });
+  return {
+    format: 1,
+    id: `backup-${at}-${line}`,
+    systemId: '1',
+    serverMajor: 18,
+    startedAt: minute(at).toISOString(),
+    finishedAt: minute(at + 1).toISOString(),
+    start: position(at),
+    end: position(at + 0.5),
+    keyId: undefined,
+    clusterBytes: 1,
+    files: [],
+  };
+}
+const holdings = (backups: BackupManifest[], timelines: Timeline[]): Holdings => ({
+  segmentBytes: SEGMENT,
+  backups,
+  timelines,
+});
+const at = (n: number) => ({ kind: 'time', at: minute(n) }) as const;
+
+describe('what can be restored', () => {
+  it('reaches from the end of a backup to the last archived commit', () => {
+    const [window] = coverageOf(holdings([backup(5)], [timeline(1, 1, 20)]));
+    expect(window).toMatchObject({ from: minute(6), to: minute(20), gap: undefined });
+    expect(window!.segments.map(({ number }) => Number(number))).toEqual([
+      5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20,
+    ]);
+  });
+
+  it('ends at a gap, which is named', () => {
+    const [window] = coverageOf(holdings([backup(5)], [timeline(1, 1, 20, { without: [10] })]));
+    expect(window).toMatchObject({ to: minute(9), gap: '00000001000000000000000A' });
+  });
+
+  it('is nothing for a backup whose own log is missing', () => {
+    expect(coverageOf(holdings([backup(5)], [timeline(1, 6, 20)]))).toEqual([]);
+    expect(coverageOf(holdings([backup(5)], []))).toEqual([]);
+  });
+
+  it('is taken from the newest backup before the moment', () => {
+    const all = holdings([backup(2), backup(8), backup(15)], [timeline(1, 1, 20)]);
+    expect(windowFor(at(12), all).backup.id).toBe('backup-8-1');
+    expect(windowFor(at(5), all).backup.id).toBe('backup-2-1');
+    expect(windowFor({ kind: 'latest' }, all).backup.id).toBe('backup-15-1');
+  });
+
+  it.each([
+    ['before the first backup was over', 2],
+    ['after the last commit', 21],
+  ])('refuses a moment %s, and lists the windows', (_, n) => {
+    const all = holdings([backup(2)], [timeline(1, 1, 20)]);
+    const refused = (): unknown => windowFor(at(n), all);
+    expect(refused).toThrow(OutsideCoverageError);
+    expect(refused).toThrow('2026-11-23T10:03:00.000Z … 2026-11-23T10:20:00.000Z (backup backup-2-1, timeline 1)');
+  });
+
+  describe('after a restore, which began a new timeline', () => {
+    // At minute 20 the cluster was restored to minute 10 and went on from there, by the clock at minute 21.
+    const left = { timeline: 1, until: BigInt(11 * SEGMENT - 100) };
+    const second: Timeline = {
+      ...timeline(2, 10, 15, { history: [left] }),
+      segments: timeline(2, 10, 15).segments.map((s) => ({ ...s, committedAt: minute(Number(s.number) + 11) })),
+    };
+    const all = holdings([backup(5)], [timeline(1, 1, 20), second]);
+
+    it('takes moments before it from the old timeline, those after it from the new one', () => {
+      expect(windowFor(at(8), all)).toMatchObject({ timeline: 1 });
+      expect(windowFor(at(18), all)).toMatchObject({ timeline: 1 });
+      expect(windowFor(at(25), all)).toMatchObject({ timeline: 2 });
+      expect(windowFor({ kind: 'latest' }, all)).toMatchObject({ timeline: 2 });
+    });
+
+    it('replays the old timeline up to where it was left, and the new one from there', () => {
+      const names = windowFor(at(25), all).segments.map(({ name }) => name.replaceAll(/0{4,}/g, '…'));
+      expect(names).toEqual(['…1…5', '…1…6', '…1…7', '…1…8', '…1…9', '…2…A', '…2…B', '…2…C', '…2…D', '…2…E', '…2…F']);
+    });
+  });
+});

@@ -1,0 +1,132 @@
+import { parseLsn } from '../database/wal-stream';
+import type { BackupManifest } from './backup-manifest';
+import type { ArchivedSegment } from './wal-archive';
+import { nameOfSegment, numberAt } from './wal-segments';
+
+/** All that a repository holds of one cluster. */
+export interface Holdings {
+  segmentBytes: number;
+  backups: readonly BackupManifest[];
+  timelines: readonly Timeline[];
+}
+
+export interface Timeline {
+  timeline: number;
+  /** In order. */
+  segments: readonly ArchivedSegment[];
+  /** Where this timeline and those before it have left their own forerunners; empty: it is the first. */
+  history: readonly { timeline: number; until: bigint }[];
+}
+
+/** Times that can be restored to: from one base backup, along one timeline. */
+export interface CoverageWindow {
+  backup: BackupManifest;
+  timeline: number;
+  from: Date;
+  /** The last commit that is archived without a gap. */
+  to: Date;
+  /** What has to be replayed, in order. */
+  segments: readonly ArchivedSegment[];
+  /** The first segment that is missing although later ones are there; undefined: none is. */
+  gap: string | undefined;
+}
+
+export type Moment = { kind: 'time'; at: Date } | { kind: 'latest' };
+
+/** Nothing in the repository leads to this moment. PostgreSQL itself would promote at the backup's end, and say nothing. */
+export class OutsideCoverageError extends Error {
+  constructor(
+    at: Date | undefined,
+    readonly windows: readonly CoverageWindow[],
+  ) {
+    const list = windows.map(
+      ({ from, to, timeline, backup }) =>
+        `  ${from.toISOString()} … ${to.toISOString()} (backup ${backup.id}, timeline ${timeline})`,
+    );
+    const what = at ? `${at.toISOString()} cannot be restored to.` : 'Nothing can be restored.';
+    super(list.length > 0 ? `${what} What can:\n${list.join('\n')}` : `${what} There is no base backup with its log.`);
+    this.name = 'OutsideCoverageError';
+  }
+}
+
+/** Each window of a repository, the oldest first. */
+export function coverageOf({ segmentBytes, backups, timelines }: Holdings): CoverageWindow[] {
+  const windows = timelines.flatMap((timeline) =>
+    backups.flatMap((backup) => windowAlong(timeline, backup, timelines, segmentBytes) ?? []),
+  );
+  return windows.toSorted((a, b) => a.from.getTime() - b.from.getTime() || a.timeline - b.timeline);
+}
+
+/**
+ * The window to restore a moment from: along the timeline that was the cluster's at that time, from the newest base backup
+ * before it.
+ * @throws OutsideCoverageError with the windows there are
+ */
+export function windowFor(moment: Moment, holdings: Holdings): CoverageWindow {
+  const windows = coverageOf(holdings);
+  const isNewer = (a: CoverageWindow, b: CoverageWindow): number =>
+    b.timeline - a.timeline || b.from.getTime() - a.from.getTime();
+  if (moment.kind === 'latest') {
+    const [newest] = windows.toSorted(isNewer);
+    if (newest) return newest;
+    throw new OutsideCoverageError(undefined, windows);
+  }
+  const { at } = moment;
+  const [best] = windows
+    .filter(({ from, to }) => from <= at && at <= to)
+    .filter(({ timeline }) =>
+      begunBefore(
+        at,
+        holdings.timelines.find((one) => one.timeline === timeline)!,
+      ),
+    )
+    .toSorted(isNewer);
+  if (best) return best;
+  throw new OutsideCoverageError(at, windows);
+}
+
+/** A timeline was the cluster's own from its first commit on; before that its forerunner was. */
+function begunBefore(at: Date, { history, segments }: Timeline): boolean {
+  if (history.length === 0) return true;
+  const first = segments.find(({ committedAt }) => committedAt)?.committedAt;
+  return first !== undefined && first <= at;
+}
+
+function windowAlong(
+  timeline: Timeline,
+  backup: BackupManifest,
+  all: readonly Timeline[],
+  segmentBytes: number,
+): CoverageWindow | undefined {
+  const legs = [...timeline.history, { timeline: timeline.timeline, until: undefined }];
+  const firstLeg = legs.findIndex((leg) => leg.timeline === backup.start.timeline);
+  // Taken on a timeline that this one does not descend from, or after it had been left.
+  if (firstLeg < 0) return undefined;
+  const { until } = legs[firstLeg]!;
+  if (until !== undefined && parseLsn(backup.end.lsn) > until) return undefined;
+
+  const segments: ArchivedSegment[] = [];
+  let number = numberAt(parseLsn(backup.start.lsn), segmentBytes);
+  let gap: string | undefined;
+  for (const leg of legs.slice(firstLeg)) {
+    const known = all.find((one) => one.timeline === leg.timeline)?.segments ?? [];
+    const byNumber = new Map(known.map((segment) => [segment.number, segment]));
+    // The segment in which a timeline was left is whole in the next one.
+    const end = leg.until === undefined ? undefined : numberAt(leg.until, segmentBytes);
+    for (; end === undefined || number < end; number += 1n) {
+      const segment = byNumber.get(number);
+      if (!segment) {
+        const isLast = end === undefined && !known.some((one) => one.number > number);
+        if (!isLast) gap = nameOfSegment({ timeline: leg.timeline, number }, segmentBytes);
+        break;
+      }
+      segments.push(segment);
+    }
+    if (gap !== undefined) break;
+  }
+  const endNumber = numberAt(parseLsn(backup.end.lsn) - 1n, segmentBytes);
+  if (!segments.some((segment) => segment.number >= endNumber)) return undefined; // never consistent
+  const from = new Date(backup.finishedAt);
+  const to = segments.findLast(({ committedAt }) => committedAt)?.committedAt;
+  return to && to >= from ? { backup, timeline: timeline.timeline, from, to, segments, gap } : undefined;
+}
