@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { UnavailableError } from '../common/errors';
+import { type AbandonableConnection, abandonableClient } from './abandonable-client';
 import { abandonment } from './abandonment';
 import { connectionUsed, connectionWaited, statementFailed } from './database-events';
 import type { HostSelector } from './host-selector';
@@ -13,7 +14,7 @@ type ConnectCallback = (
 ) => void;
 
 /** What pg has and its types do not tell. */
-interface RunningClient extends MeasuredConnection {
+interface RunningClient extends MeasuredConnection, AbandonableConnection {
   readonly ssl: pg.ClientConfig['ssl'];
   readonly host: string;
   readonly port: number;
@@ -40,7 +41,7 @@ export class BoundedPool extends pg.Pool {
     private readonly hosts: HostSelector,
     private readonly settings: pg.PoolConfig & { maxWaiting: number },
   ) {
-    super({ ...settings, Client: measuredClient(name, hosts) });
+    super({ ...settings, Client: abandonableClient(measuredClient(name, hosts)) });
   }
 
   override connect(): Promise<pg.PoolClient>;
@@ -103,14 +104,20 @@ export class BoundedPool extends pg.Pool {
   private follow(client: pg.PoolClient, signal: AbortSignal | undefined): void {
     const start = performance.now();
     const release = client.release.bind(client);
-    const onAbort = (): void => this.cancel(client);
+    const running = client as unknown as RunningClient;
+    const onAbort = (): void => {
+      running.abandoned = signal?.reason as Error;
+      this.cancel(client);
+    };
+    if (signal?.aborted) onAbort();
     signal?.addEventListener('abort', onAbort, { once: true });
     client.release = (error) => {
       signal?.removeEventListener('abort', onAbort);
+      running.abandoned = undefined;
       connectionUsed.publish({ pool: this.name, seconds: (performance.now() - start) / 1000 });
       // pg-pool drops the connection with any error; one that PostgreSQL answered with has left it sound.
       const isSound = error instanceof Error && 'severity' in error;
-      const { isReadOnly, address } = client as unknown as RunningClient;
+      const { isReadOnly, address } = running;
       release(isReadOnly || this.hosts.isSuperseded(address) || (isSound ? undefined : error));
     };
   }

@@ -112,6 +112,20 @@ describe('BoundedPool', () => {
     });
   });
 
+  it('begins nothing more for a caller who goes between two statements, and ends his transaction', async () => {
+    open({ POSTGRES_POOL_SIZE: 1 });
+    const pid = await pidOf();
+    const caller = new AbortController();
+    const client = await whileWanted(caller.signal, () => pool.connect());
+    await client.query('BEGIN');
+    caller.abort();
+    await expect(client.query('SELECT 1')).rejects.toMatchObject({ name: 'AbortError' });
+    await expect(client.query({ text: 'SELECT $1::int', values: [1] })).rejects.toMatchObject({ name: 'AbortError' });
+    await client.query('ROLLBACK');
+    client.release();
+    expect(await pidOf()).toBe(pid);
+  });
+
   it('gives up on a server that does not answer, and on its connection', async () => {
     open({ POSTGRES_POOL_SIZE: 1, POSTGRES_STATEMENT_TIMEOUT_MS: 100 });
     const client = await pool.connect();
