@@ -3,6 +3,7 @@ import type { Env } from '../config/env';
 import { createPool } from './pool';
 import type { DatabaseUrls } from './pools';
 import { createPrismaClient, type TenantryClient } from './prisma-client';
+import { connectTo } from './server-connection';
 
 /** Tables beside the tenants' own that the app login may read whole. */
 export const GLOBAL_TABLES = ['app.permissions'];
@@ -60,13 +61,24 @@ export async function assertRestrictedLogins(urls: DatabaseUrls, env: Env): Prom
     try {
       await assertRestrictedLogin(client, variables[name]);
     } catch (error) {
-      throw error instanceof StartupError
-        ? error
-        : new StartupError(`${variables[name]} does not work: ${reasonOf(error)}`, { cause: error });
+      if (error instanceof StartupError) throw error;
+      const reason = await whyNot(urls[name], variables[name], env);
+      throw new StartupError(`${variables[name]} does not work: ${reason ?? reasonOf(error)}`, { cause: error });
     } finally {
       await client.$disconnect();
       await pool.end();
     }
+  }
+}
+
+/** What keeps a login out, in the words of server-connection.ts; undefined when it gets in now. */
+async function whyNot(url: string, variable: string, env: Env): Promise<string | undefined> {
+  try {
+    const client = await connectTo(url, env.POSTGRES_CONNECT_TIMEOUT_MS, variable);
+    await client.end();
+    return undefined;
+  } catch (error) {
+    return error instanceof StartupError ? error.message : undefined;
   }
 }
 

@@ -32,7 +32,8 @@ export function urlFor(url: string, database: string, login?: { name: string; pa
 
 /** Why a server could not be connected to, in words for the operator. */
 function reasonOf(error: Error, address: HostAddress, { user, database }: ConnectionTarget): string {
-  const { code, message } = error as NodeJS.ErrnoException;
+  const { message } = error;
+  const code = stateOf(error);
   const where = nameOf(address);
   const reasons: Record<string, string> = {
     '28P01': `PostgreSQL at ${where} refuses the password of ${user}.`,
@@ -44,6 +45,13 @@ function reasonOf(error: Error, address: HostAddress, { user, database }: Connec
   if (/^[0-9A-Z]{5}$/.test(code ?? '') || message.startsWith('it is ')) return `PostgreSQL at ${where}: ${message}.`;
   if (isTlsFault(error)) return `The encryption to PostgreSQL at ${where} fails: ${message} (${code ?? 'TLS'}).`;
   return `No PostgreSQL server answers at ${where} (${code ?? message}). Is it running, and is the address right?`;
+}
+
+/** PgBouncer says the same SQLSTATE (protocol_violation) for whatever keeps a client out; its words tell them apart. */
+function stateOf({ code, message }: NodeJS.ErrnoException): string | undefined {
+  if (code !== '08P01') return code;
+  if (/authentication failed|no such user/.test(message)) return '28P01';
+  return /^no such database|^database ".*" does not exist/.test(message) ? '3D000' : code;
 }
 
 /** Node's codes for a certificate or a handshake that fails, and pg's words for a server without TLS. */
