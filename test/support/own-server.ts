@@ -18,7 +18,7 @@ export class OwnServer {
     private readonly directory: string,
     private server: EmbeddedPostgres,
     readonly urls: LoginUrls,
-    private readonly bouncer: PgBouncer | undefined,
+    readonly bouncer: PgBouncer | undefined,
   ) {}
 
   static async start(): Promise<OwnServer> {
