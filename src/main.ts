@@ -1,4 +1,3 @@
-import { tracing } from './tracing/tracing'; // first: it patches what the others load
 import { Logger } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { BootstrapAdministrator } from './auth/bootstrap-administrator';
@@ -28,7 +27,7 @@ interface Running {
 async function start(): Promise<Running> {
   loadDotEnv();
   const env = readEnv();
-  const logger = new AppLogger(env, tracing);
+  const logger = new AppLogger(env);
   Logger.overrideLogger(logger); // what is told before there is an app, too
   const database = await openDatabase(env);
   const isEmbedded = database.dataDir !== undefined;
@@ -39,10 +38,10 @@ async function start(): Promise<Running> {
     if (isServing) await app?.get(Lifecycle).leave();
     if (isEmbedded && isServing) removeInstanceFile(env.DATA_DIR);
     await app?.close();
-    await Promise.all([tracing?.stop(), database.stop()]);
+    await database.stop();
   };
   try {
-    app = await createApp(env, database.urls, logger, tracing && [tracing.handlerSpans]);
+    app = await createApp(env, database.urls, logger);
     const administrator = await app.get(BootstrapAdministrator).ensureAdministrator();
     await app.listen(env.PORT, env.HOST);
     isServing = true;
