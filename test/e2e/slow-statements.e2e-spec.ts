@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { LoggerService } from '@nestjs/common';
 import { statementDone } from '../../src/database/database-events';
 import { PlatformDb } from '../../src/database/platform-db';
@@ -7,17 +8,22 @@ import { Pools } from '../../src/database/pools';
 import { TenantDb } from '../../src/database/tenant-db';
 import type { StatementsDto } from '../../src/monitoring/statement.dto';
 import { createTestApp, type TestApp } from '../support/app';
+import { eventually } from '../support/eventually';
 import { newTenantWithOwner } from '../support/tenant';
 
 const THRESHOLD_MS = 300;
 
 /** Everything that any logger is told. */
 let log = '';
-const take = (...words: unknown[]): void => void (log += `${words.map(String).join(' ')}\n`);
+const take = (...words: unknown[]): void => void (log += `${JSON.stringify(words)}\n`);
 const everything: LoggerService = { log: take, error: take, warn: take, debug: take };
 
-const linesOf = (part: string): string[] =>
-  log.split('\n').filter((line) => line.includes('SlowStatement') && line.includes(part));
+/** What the log has of slow statements that show this. */
+function slowOnes(part: string): Record<string, unknown>[] {
+  const lines = log.split('\n').filter((line) => line.includes('"SlowStatement"'));
+  const told = lines.map((line) => (JSON.parse(line) as [Record<string, unknown>])[0]);
+  return told.filter(({ text }) => String(text).includes(part));
+}
 
 const secret = (): string => `secret${randomBytes(8).toString('hex')}`;
 
@@ -74,21 +80,46 @@ describe('the log of slow statements', () => {
       const rows = await tx.$queryRaw<{ b: string; d: string }[]>(text, parameter);
       expect(rows).toMatchObject([{ b: literal, d: parameter }]); // so the statement had the values
     });
-    const lines = linesOf('slept');
-    expect(lines).toEqual([
-      expect.stringMatching(
-        /^[0-9a-f]{16} took \d{3,} ms, pool app, ok: SELECT pg_sleep\(\?\)::text AS slept, \? AS b, \? , \$1::text AS d SlowStatement$/,
-      ) as string,
+    expect(slowOnes('slept')).toEqual([
+      {
+        msg: 'Slow statement',
+        textFingerprint: expect.stringMatching(/^[0-9a-f]{16}$/) as string,
+        durationMs: expect.any(Number) as number,
+        pool: 'app',
+        outcome: 'ok',
+        text: 'SELECT pg_sleep(?)::text AS slept, ? AS b, ? , $1::text AS d',
+      },
     ]);
-    for (const value of [parameter, literal, comment, '918273645', '0.4', tenantId]) expect(log).not.toContain(value);
+    expect(slowOnes('slept')[0]!.durationMs).toBeGreaterThanOrEqual(400);
+    for (const value of [parameter, literal, comment, '918273645', tenantId]) expect(log).not.toContain(value);
+  });
+
+  it('names the request', async () => {
+    const { owner, tenant } = await newTenantWithOwner(app);
+    const holder = await app.database.connect('owner');
+    await holder.query('BEGIN; LOCK TABLE app.roles IN ACCESS EXCLUSIVE MODE');
+    const letGo = async (): Promise<void> => {
+      await eventually(async () => {
+        const waiting = await app.database.query(
+          'admin',
+          `SELECT FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+        );
+        expect(waiting).not.toEqual([]);
+      });
+      await sleep(THRESHOLD_MS + 100);
+      await holder.end();
+    };
+    const call = owner.get(`/v1/tenants/${tenant.id}/roles`).set('x-request-id', 'the-slow-one');
+    await Promise.all([call.expect(200), letGo()]);
+    expect(slowOnes('roles')).toMatchObject([{ requestId: 'the-slow-one' }]);
   });
 
   it('has the fingerprint under which the statement is listed', async () => {
     await platform().run((tx) => tx.$queryRaw`SELECT pg_sleep(0.4)::text AS same_here_and_there, ${'any'}::text`);
-    const [line] = linesOf('same_here_and_there');
+    const [told] = slowOnes('same_here_and_there');
     const { body } = await app.administrator.get<StatementsDto>('/v1/platform/database/statements').expect(200);
     const listed = body.data.filter(({ text }) => text.includes('same_here_and_there'));
-    expect(listed).toMatchObject([{ login: 'tenantry_platform', textFingerprint: line!.slice(0, 16), calls: 1 }]);
+    expect(listed).toMatchObject([{ login: 'tenantry_platform', textFingerprint: told!.textFingerprint, calls: 1 }]);
   });
 
   it('tells of one that failed, and why', async () => {
@@ -98,8 +129,8 @@ describe('the log of slow statements', () => {
         tx.$queryRaw`SELECT 1 / (length(${value}) - length(${value}) + coalesce(length(pg_sleep(0.4)::text), 0)) AS failed`,
     );
     await expect(work).rejects.toThrow();
-    expect(linesOf('failed')).toEqual([expect.stringMatching(/, pool platform, 22012: SELECT \? \/ /) as string]);
-    expect(linesOf(value)).toEqual([]);
+    expect(slowOnes('failed')).toMatchObject([{ pool: 'platform', outcome: '22012' }]);
+    expect(log).not.toContain(value);
   });
 
   it.each([
@@ -114,6 +145,6 @@ describe('the log of slow statements', () => {
       await quiet.close();
     }
     // The first instance, in the same process, has the same announcements: it tells, this one does not.
-    expect(linesOf('unheard')).toHaveLength(1);
+    expect(slowOnes('unheard')).toHaveLength(1);
   });
 });
