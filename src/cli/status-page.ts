@@ -21,8 +21,8 @@ const PLOT_WIDTH = 31;
 const MISSING: Record<MissingStatistics, string> = {
   no_monitor_login: 'there is no monitor login',
   no_extension: 'pg_stat_statements is not installed in this database',
-  not_loaded: 'the server does not load pg_stat_statements (shared_preload_libraries)',
-  outdated: 'pg_stat_statements is older than the server (ALTER EXTENSION … UPDATE)',
+  not_loaded: 'the server does not load pg_stat_statements',
+  outdated: 'pg_stat_statements is older than the server',
 };
 
 /** The page, in at most 80 columns. */
@@ -33,9 +33,9 @@ export function statusPage(findings: Findings, problems: readonly string[], styl
   const section = (title: string, lines: readonly string[]): string[] => [
     '',
     style.heading(plain(title, WIDTH)),
-    ...lines.map((line) => `  ${line}`),
+    ...lines.map((line) => plain(`  ${line}`, WIDTH)),
   ];
-  const unknown = (reason: string): string[] => [plain(`not known: ${reason}`, WIDTH - 2)];
+  const unknown = (reason: string): string[] => [`not known: ${reason}`];
   const lines = [
     `Tenantry is ${verdict}   ${formatTime(checkedAt)}`,
     ...problems.map((problem) => style.bad(plain(`! ${problem}`, WIDTH))),
@@ -82,7 +82,7 @@ function connectionLines({ activity, standbys, archive }: ServerStatus): string[
     ...table,
     `standbys: ${lag.join('; ') || 'none'}`,
     `archive of the write-ahead log: ${archive ? `${archive.readySegments} segments wait, ${archive.failed} attempts failed` : 'off'}`,
-  ].map((line) => plain(line, WIDTH - 2));
+  ];
 }
 
 function statementsTitle(statements: StatementsStatus): string {
@@ -100,7 +100,7 @@ function statementLines(statements: StatementsStatus): string[] {
     `${meanMs.toFixed(1)} ms`,
     text,
   ]);
-  return columns(['>in all', '>calls', '>mean', 'statement'], rows).map((line) => plain(line, WIDTH - 2));
+  return columns(['>in all', '>calls', '>mean', 'statement'], rows);
 }
 
 function sizeLines({ size, history }: ServerStatus): string[] {
@@ -136,7 +136,7 @@ function partLines(what: string, parts: readonly SizeOfPart[]): string[] {
       formatBytes(bytes),
       growth.last7Days === null ? '–' : formatGrowth(growth.last7Days),
     ]);
-  return columns([what, '', '>size', '>growth'], rows).map((line) => plain(line, WIDTH - 2));
+  return columns([what, '', '>size', '>growth'], rows);
 }
 
 function poolLines({ pools }: InstanceStatus): string[] {
@@ -159,5 +159,5 @@ function errorLines({ http, database }: InstanceStatus): string[] {
       `${http.serverErrors.toLocaleString('en')} of ${http.requests.toLocaleString('en')} since the start`,
     `database: ${recent(database.recentErrorRatio)}`,
     `database, by class of SQLSTATE since the start: ${classes.join(', ') || 'none'}`,
-  ].map((line) => plain(line, WIDTH - 2));
+  ];
 }
