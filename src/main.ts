@@ -1,3 +1,4 @@
+import { tracing } from './tracing/tracing'; // first: it patches what the others load
 import { Logger } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { BootstrapAdministrator } from './auth/bootstrap-administrator';
@@ -27,7 +28,7 @@ interface Running {
 async function start(): Promise<Running> {
   loadDotEnv();
   const env = readEnv();
-  const logger = new AppLogger(env);
+  const logger = new AppLogger(env, tracing);
   Logger.overrideLogger(logger); // what is told before there is an app, too
   const database = await openDatabase(env);
   const isEmbedded = database.dataDir !== undefined;
@@ -38,10 +39,10 @@ async function start(): Promise<Running> {
     if (isServing) await app?.get(Lifecycle).leave();
     if (isEmbedded && isServing) removeInstanceFile(env.DATA_DIR);
     await app?.close();
-    await database.stop();
+    await Promise.all([tracing?.stop(), database.stop()]);
   };
   try {
-    app = await createApp(env, database.urls, logger);
+    app = await createApp(env, database.urls, logger, tracing && [tracing.handlerSpans]);
     const administrator = await app.get(BootstrapAdministrator).ensureAdministrator();
     await app.listen(env.PORT, env.HOST);
     isServing = true;
