@@ -1,9 +1,11 @@
+import { startEmbeddedDatabase } from '../../src/database/embedded-database';
 import { MonitorDb } from '../../src/database/monitor-db';
 import { StatementPlanner } from '../../src/database/statement-planner';
 import { StatementsRepository, type StatisticsSource } from '../../src/monitoring/statements.repository';
 import { type Doors, openDoors } from '../support/doors';
 import { OwnServer } from '../support/own-server';
 import { newDatabase, type TestDatabase } from '../support/postgres';
+import { makeTestDirectory, removeTestDirectory } from '../support/test-directory';
 
 let database: TestDatabase;
 let monitor: MonitorDb;
@@ -88,6 +90,17 @@ describe('the statistics of statements', () => {
     }
   });
 
+  it('are there on the embedded server', async () => {
+    const directory = makeTestDirectory();
+    const embedded = await startEmbeddedDatabase(directory);
+    try {
+      expect(await locatedIn(embedded.urls.monitor)).toMatchObject({ schema: 'statistics' });
+    } finally {
+      await embedded.stop();
+      removeTestDirectory(directory);
+    }
+  }, 60_000);
+
   it('are missing on a server that was not started with their library', async () => {
     const server = await OwnServer.start(); // bootstrapped and migrated all the same
     try {
@@ -95,7 +108,7 @@ describe('the statistics of statements', () => {
     } finally {
       await server.remove();
     }
-  });
+  }, 60_000);
 });
 
 describe('StatementPlanner', () => {
