@@ -81,7 +81,8 @@ const doors = [
   },
   {
     name: 'fastify-only-at-the-edge',
-    comment: 'What knows HTTP: http/, tracing/, controllers, guards, modules and the start. Services and repositories do not.',
+    comment:
+      'What knows HTTP: http/, tracing/, controllers, guards, modules and the start. Services and repositories do not.',
     severity: 'error',
     from: {
       path: '^src/',
