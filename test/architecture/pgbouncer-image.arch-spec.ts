@@ -44,7 +44,7 @@ describe('PgBouncer in docker compose', () => {
     const { POSTGRES_POOL_SIZE, POSTGRES_PLATFORM_POOL_SIZE, POSTGRES_CONNECT_TIMEOUT_MS } = new Env();
     const instances = Number(settings.get('max_client_conn')) / (POSTGRES_POOL_SIZE + POSTGRES_PLATFORM_POOL_SIZE);
     expect(instances).toBeGreaterThan(10);
-    expect(Number(settings.get('query_wait_timeout')) * 1000).toBe(POSTGRES_CONNECT_TIMEOUT_MS);
+    expect(Number(settings.get('query_wait_timeout')) * 1000).toBeLessThan(POSTGRES_CONNECT_TIMEOUT_MS);
   });
 
   it('is built of what exists, listens where it says, and is not root', () => {
