@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Logger } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { newId } from '../../src/common/id';
 import { readEnv } from '../../src/config/env';
 import { createApp } from '../../src/create-app';
 import { whileWanted } from '../../src/database/abandonment';
+import { assertRestrictedLogins } from '../../src/database/login-check';
 import type { TenantTx } from '../../src/database/tenant-db';
 import { createDocument } from '../../src/openapi';
 import { ApiClient } from '../support/api-client';
@@ -172,6 +174,35 @@ describe('the timeouts that stand with the logins', () => {
       });
       await expect(doorOf[login]((tx) => tx.$queryRaw`SELECT 1 AS one`)).resolves.toEqual([{ one: 1 }]);
     });
+  });
+});
+
+describe('a start behind PgBouncer', () => {
+  const env = Object.assign(readEnv({ NODE_ENV: 'test' }), { POSTGRES_LOCK_TIMEOUT_MS: 1_234 });
+  const databases: TestDatabase[] = [];
+  let warn: jest.SpyInstance<void, [message: string]>;
+  beforeAll(async () => databases.push(await newDatabase({ timeouts: env }), await newDatabase()));
+  beforeEach(() => {
+    warn = jest.spyOn(Logger.prototype, 'warn').mockReturnValue(undefined) as unknown as typeof warn;
+  });
+  afterEach(() => warn.mockRestore());
+  afterAll(() => Promise.all(databases.map((database) => database.drop())));
+
+  it('says nothing of timeouts that db:bootstrap has set as they are configured', async () => {
+    await assertRestrictedLogins(databases[0]!.urls, env);
+    expect(warn).not.toHaveBeenCalled();
+  });
+
+  it('warns of those that are not', async () => {
+    const { name, urls } = databases[1]!;
+    await databases[1]!.query('admin', `ALTER ROLE tenantry_platform IN DATABASE ${name} RESET statement_timeout`);
+    await assertRestrictedLogins(urls, env);
+    const lock = 'lock_timeout is 5000 (POSTGRES_LOCK_TIMEOUT_MS: 1234)';
+    const statement = 'statement_timeout is off (POSTGRES_STATEMENT_TIMEOUT_MS: 10000)';
+    expect(warn.mock.calls.map(([message]) => message.split(': a pooler')[0])).toEqual([
+      `On connections of POSTGRES_URL ${lock}`,
+      `On connections of POSTGRES_PLATFORM_URL ${statement}, ${lock}`,
+    ]);
   });
 });
 
