@@ -74,7 +74,10 @@ export async function askInstance({ url, token }: MetricsAddress): Promise<Asked
       : { isReachable: false, reason: refusal(response.status, token) };
   } catch (error) {
     const { name, cause } = error as Error & { cause?: NodeJS.ErrnoException };
-    const reason = name === 'TimeoutError' ? `no answer within ${TIMEOUT_MS / 1000} s` : (cause?.code ?? 'no answer');
+    const reason =
+      name === 'TimeoutError'
+        ? `no answer within ${TIMEOUT_MS / 1000} s`
+        : (cause?.code ?? cause?.message ?? 'no answer');
     return { isReachable: false, reason };
   }
 }
