@@ -1,9 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { ChaosStage } from './chaos';
 import { countStatuses, longest, type LoadReport, type Outcome, SteadyLoad } from './steady-load';
 
-const BEFORE_MS = 300;
-const AFTER_MS = 500;
+/** How many are made before the fault, and after. */
+const WRITES = 10;
 /** The promise: ready again so soon after the server's return. */
 const READY_WITHIN_MS = 2_000;
 const RETURN_WITHIN_MS = 20_000;
@@ -30,13 +29,13 @@ export async function underLoad(stage: ChaosStage, fault: () => Promise<void>): 
   let readyAfterMs: number;
   let recoveredAt: number;
   try {
-    await sleep(BEFORE_MS);
+    await load.untilWritten(WRITES);
     await fault();
     await stage.untilAccepting(RETURN_WITHIN_MS);
     readyAfterMs = await stage.untilReady(READY_WITHIN_MS);
     recoveredAt = performance.now();
     await stage.starting;
-    await sleep(AFTER_MS);
+    await load.untilWritten(WRITES);
   } finally {
     report = await load.stop();
   }
@@ -44,10 +43,19 @@ export async function underLoad(stage: ChaosStage, fault: () => Promise<void>): 
   return { ...report, readyAfterMs, after, lost: await stage.lostOf(report) };
 }
 
-/** A line of the table in docs/operations.md, "Faults and what callers see". */
-export function printFault(fault: string, { outcomes, lost, readyAfterMs }: FaultReport): void {
+/** What the table in docs/operations.md, "Faults and what callers see", has of a fault. */
+export interface FaultRow {
+  outcomes: readonly Outcome[];
+  lost: readonly string[];
+  /** Until requests succeeded again; undefined where they always did. */
+  readyAfterMs?: number;
+}
+
+/** Prints a line of that table. */
+export function printFault(fault: string, { outcomes, lost, readyAfterMs }: FaultRow): void {
   const statuses = Object.entries(countStatuses(outcomes)).map(([status, count]) => `${status} × ${count}`);
-  const cells = [fault, statuses.join(', '), seconds(longest(outcomes)), seconds(readyAfterMs), lost.length];
+  const again = readyAfterMs === undefined ? '–' : seconds(readyAfterMs);
+  const cells = [fault, statuses.join(', '), seconds(longest(outcomes)), again, lost.length];
   process.stdout.write(`| ${cells.join(' | ')} |\n`);
 }
 
