@@ -197,6 +197,7 @@ describe('db_client_operation_duration_seconds and db_client_errors_total', () =
       'db_client_errors_total',
       async () => {
         const client = await pool.connect();
+        await client.query('BEGIN'); // behind PgBouncer, both statements on one connection of the server
         const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
         const underWay = client.query('SELECT pg_sleep(20)').catch((error: Error) => error);
         await app.database.query('admin', 'SELECT pg_terminate_backend($1)', [rows[0]!.pid]);

@@ -157,4 +157,28 @@ describe('BoundedPool', () => {
     expect(failed).toEqual([{ pool: 'app', sqlState: '22012' }]);
     expect(counts).toEqual({ created: 1, used: 3 });
   });
+
+  it('tells of a lost connection once, whatever is tried on it then, and of no statement whose caller has gone', async () => {
+    open({ POSTGRES_POOL_SIZE: 1 });
+    const failed: StatementFailed[] = [];
+    const stop = statementFailed.subscribe((event) => failed.push(event));
+    const client = await pool.connect();
+    client.on('error', () => undefined);
+    const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+    const underWay = client.query('SELECT pg_sleep(20)').catch((error: Error) => error);
+    await database.query('admin', 'SELECT pg_terminate_backend($1)', [rows[0]!.pid]);
+    await underWay;
+    await expect(client.query('ROLLBACK')).rejects.toThrow();
+    client.release(true);
+    expect(failed).toEqual([{ pool: 'app', sqlState: '57P01' }]);
+
+    const caller = new AbortController();
+    const statement = whileWanted(caller.signal, () => pool.query(`SELECT pg_sleep(20) /* unwanted */`));
+    const outcome = statement.catch((error: unknown) => error);
+    await eventually(() => isRunning('unwanted'));
+    caller.abort();
+    expect(await outcome).toMatchObject({ code: '57014' });
+    stop();
+    expect(failed).toHaveLength(1);
+  });
 });
