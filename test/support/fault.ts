@@ -22,7 +22,7 @@ export interface FaultReport extends LoadReport {
  * @param fault ends when the server, or the way to it, is about to return
  * @throws Error when the instance is not ready within two seconds of the server's return
  */
-export async function underLoad(stage: ChaosStage, fault: () => Promise<void>): Promise<FaultReport> {
+export async function underLoad(stage: ChaosStage, fault: (load: SteadyLoad) => Promise<void>): Promise<FaultReport> {
   const { tenantId, accessToken } = stage;
   const load = new SteadyLoad({ baseUrl: () => stage.url, tenantId, accessToken });
   let report: LoadReport;
@@ -30,7 +30,7 @@ export async function underLoad(stage: ChaosStage, fault: () => Promise<void>): 
   let recoveredAt: number;
   try {
     await load.untilWritten(WRITES);
-    await fault();
+    await fault(load);
     await stage.untilAccepting(RETURN_WITHIN_MS);
     readyAfterMs = await stage.untilReady(READY_WITHIN_MS);
     recoveredAt = performance.now();
