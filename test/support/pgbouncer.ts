@@ -121,33 +121,37 @@ export function killPgBouncer(parent: string): void {
   }
 }
 
-/** What docs/operations.md recommends, and what a test needs beside: databases without end, and short waits. */
+/** The settings of docs/operations.md, with what a test needs instead: every database, a socket, few connections, short waits. */
 function configuration(directory: string, adminUrl: string): string {
-  const { host, port } = readPostgresUrl(adminUrl)!.hosts[0]!;
-  return `[databases]
-* = host=${host} port=${port}
+  const { user, hosts } = readPostgresUrl(adminUrl)!;
+  const { host, port } = hosts[0]!;
+  const ours = new Map<string, string | number>([
+    ['listen_addr', ''],
+    ['listen_port', PORT],
+    ['unix_socket_dir', directory],
+    ['unix_socket_mode', '0700'],
+    ['logfile', path.join(directory, 'pgbouncer.log')],
+    ['pidfile', path.join(directory, 'pgbouncer.pid')],
+    ['auth_file', path.join(directory, 'userlist.txt')],
+    ['auth_user', user!],
+    ['default_pool_size', SERVER_CONNECTIONS],
+    ['query_wait_timeout', 3], // below Prisma's maxWait, so that it is this one that is seen
+    ['server_idle_timeout', 10], // each suite has a database
+    ['log_connections', 0],
+    ['log_disconnections', 0],
+  ]);
+  const kept = documentedSettings()
+    .replace(/^tenantry = .*$/m, `* = host=${host} port=${port}`)
+    .split('\n')
+    .filter((line) => !ours.has(line.split(' = ')[0]!));
+  return [...kept, ...[...ours].map(([name, value]) => `${name} = ${value}`), ''].join('\n');
+}
 
-[pgbouncer]
-listen_addr =
-listen_port = ${PORT}
-unix_socket_dir = ${directory}
-unix_socket_mode = 0700
-logfile = ${directory}/pgbouncer.log
-pidfile = ${directory}/pgbouncer.pid
-log_connections = 0
-log_disconnections = 0
-auth_type = scram-sha-256
-auth_file = ${directory}/userlist.txt
-auth_user = ${readPostgresUrl(adminUrl)!.user}
-pool_mode = transaction
-default_pool_size = ${SERVER_CONNECTIONS}
-max_client_conn = 2000
-ignore_startup_parameters = statement_timeout,lock_timeout,idle_in_transaction_session_timeout
-query_wait_timeout = 3
-server_connect_timeout = 5
-server_login_retry = 1
-server_idle_timeout = 10
-`;
+function documentedSettings(): string {
+  const text = readFileSync(path.join(__dirname, '../../docs/operations.md'), 'utf8');
+  const [, settings] = /^## PgBouncer$[^]*?^```ini\n([^]*?)^```$/m.exec(text) ?? [];
+  if (!settings) throw new Error('docs/operations.md has no settings of PgBouncer in its section of that name.');
+  return settings;
 }
 
 /**
