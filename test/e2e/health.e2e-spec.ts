@@ -4,6 +4,7 @@ import { DenialRecorder } from '../../src/audit/denial-recorder';
 import { readEnv } from '../../src/config/env';
 import { createApp } from '../../src/create-app';
 import { Pools } from '../../src/database/pools';
+import { HEALTH_EXAMPLE } from '../../src/health/health.example';
 import { HealthService } from '../../src/health/health.service';
 import { createDocument } from '../../src/openapi';
 import { ApiClient } from '../support/api-client';
@@ -52,6 +53,21 @@ describe('the health of an instance that serves', () => {
       expect(JSON.stringify(body)).not.toContain(new URL(url).password);
       expect(JSON.stringify(body)).not.toContain(new URL(url).host);
     }
+  });
+
+  it('is as the example of the OpenAPI document shows it, check by check', async () => {
+    type Details = Record<string, Record<string, object>>;
+    const { details } = (await app.administrator.get<{ details: Details }>('/health').expect(200)).body;
+    const example = HEALTH_EXAMPLE as unknown as Details;
+    const namesIn = (values: object): string[] => Object.keys(values).toSorted((a, b) => (a < b ? -1 : 1));
+    expect(namesIn(example)).toEqual(namesIn(details));
+    for (const [check, found] of Object.entries(details)) {
+      if ('message' in found) continue; // nothing to look at here
+      const { cachedResponse: _cachedResponse, ...always } = found;
+      expect([check, namesIn(example[check]!)]).toEqual([check, namesIn(always)]);
+    }
+    for (const part of ['http', 'database'])
+      expect(namesIn(example.error_rate![part]!)).toEqual(namesIn(details.error_rate![part]!));
   });
 
   it('is told in detail to nobody else', async () => {
