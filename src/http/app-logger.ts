@@ -1,10 +1,10 @@
 import { Logger as NestPinoLogger, PinoLogger } from 'nestjs-pino';
 import pino from 'pino';
-import pretty from 'pino-pretty';
+import { prettyFactory } from 'pino-pretty';
 import type { Env } from '../config/env';
 import { readPostgresUrl } from '../common/postgres-url';
 import { POSTGRES_URLS, SECRET_VARIABLES } from '../config/secret-variables';
-import { withoutSecretFields, withoutSecrets } from './log-redaction';
+import { redacted } from './log-redaction';
 
 /** Ours are Nest's names; pino calls `log` `info`. */
 const PINO_LEVELS = { error: 'error', warn: 'warn', log: 'info', debug: 'debug' } as const;
@@ -62,16 +62,12 @@ function createPino(
   const options: pino.LoggerOptions = {
     level: PINO_LEVELS[env.LOG_LEVEL],
     timestamp: pino.stdTimeFunctions.isoTime,
-    formatters: {
-      level: (level) => ({ level }),
-      log: (fields) => withoutSecretFields(fields, known),
-    },
+    serializers: { err: (error: unknown) => error }, // pino's own would tell all that hangs on an error
+    formatters: { level: (level) => ({ level }) },
     hooks: {
+      // Before pino sees them: it takes the message of an error for the line's.
       logMethod(parts, write) {
-        const cleanParts = parts.map((part: unknown) =>
-          typeof part === 'string' ? withoutSecrets(part, known) : part,
-        );
-        write.apply(this, cleanParts as typeof parts);
+        write.apply(this, parts.map((part: unknown) => redacted(part, known)) as typeof parts);
       },
     },
     ...(traceIds && { mixin: traceIds }),
@@ -88,14 +84,14 @@ function jsonOutput(): pino.DestinationStream {
 function readableOutput(
   destination: pino.DestinationStream = pino.destination({ dest: STDOUT, sync: true }),
 ): pino.DestinationStream {
-  return pretty({
-    destination,
+  const format = prettyFactory({
     colorize: process.stdout.isTTY,
     ignore: 'pid,hostname,context',
     messageFormat: '{if context}[{context}] {end}{msg}',
     singleLine: true,
     translateTime: 'SYS:HH:MM:ss.l',
   });
+  return { write: (line) => destination.write(format(line)) };
 }
 
 /** The values that no line may have, whatever their form. */
