@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import pg from 'pg';
 import { UnavailableError } from '../common/errors';
 import { type AbandonableConnection, abandonableClient } from './abandonable-client';
@@ -15,7 +16,7 @@ type ConnectCallback = (
 
 /** What pg has and its types do not tell. */
 interface RunningClient extends MeasuredConnection, AbandonableConnection {
-  readonly ssl: pg.ClientConfig['ssl'];
+  readonly connection: { readonly ssl: pg.ClientConfig['ssl']; readonly sslNegotiation: 'postgres' | 'direct' };
   readonly host: string;
   readonly port: number;
   readonly processID: number;
@@ -23,6 +24,8 @@ interface RunningClient extends MeasuredConnection, AbandonableConnection {
   _getActiveQuery(): unknown;
 }
 interface CancelConnection {
+  /** Once encrypted, that of the encryption. */
+  readonly stream: Socket;
   requestSsl(): void;
   connect(portOrSocket: number | string, host?: string): void;
   cancel(processId: number, secretKey: number): void;
@@ -129,12 +132,18 @@ export class BoundedPool extends pg.Pool {
   private cancel(client: pg.PoolClient): void {
     const running = client as unknown as RunningClient;
     if (!running._getActiveQuery()) return;
-    const { ssl } = running;
-    const connection = new pg.Connection(ssl ? { ssl } : {});
+    // The connection's own word, not the client's: one that prefers TLS may have been made in plain text.
+    const { ssl, sslNegotiation } = running.connection;
+    const connection = new pg.Connection({ ssl, sslNegotiation } as ConstructorParameters<typeof pg.Connection>[0]);
     const canceller = connection as unknown as CancelConnection;
-    connection.on('error', () => undefined);
+    const drop = (): void => void canceller.stream.destroy();
+    connection.on('error', drop);
+    canceller.stream.setTimeout(this.settings.connectionTimeoutMillis ?? 0, drop);
     const send = (): void => canceller.cancel(running.processID, running.secretKey);
-    connection.once('connect', () => (ssl ? canceller.requestSsl() : send()));
+    connection.once('connect', () => {
+      if (!ssl) send();
+      else if (sslNegotiation !== 'direct') canceller.requestSsl();
+    });
     connection.once('sslconnect', send);
     if (running.host.startsWith('/')) canceller.connect(`${running.host}/.s.PGSQL.${running.port}`);
     else canceller.connect(running.port, running.host);

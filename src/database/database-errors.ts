@@ -1,6 +1,7 @@
 import { types } from 'node:util';
 import { Prisma } from '@prisma/client';
 import { ConflictError, DomainError, InvalidInputError, UnavailableError } from '../common/errors';
+import { isTlsFault } from './tls-fault';
 
 /** SQLSTATEs (PostgreSQL manual, appendix A) that mean: not now. */
 const TIMEOUT_STATES = new Set(['57014', '55P03', '25P03', '25P04']);
@@ -20,8 +21,8 @@ const NETWORK_ERRORS = new Set([
 ]);
 /** Prisma's codes for a server that can't be reached (error reference, P1xxx). */
 const UNREACHABLE_CODES = new Set(['P1000', 'P1001', 'P1002', 'P1003', 'P1008', 'P1010', 'P1011', 'P1017']);
-/** What adapter-pg makes of a socket's fault (its mapSocketError). In a raw query it reaches us as P2010, with no other sign. */
-const LOST_KINDS = new Set(['ConnectionClosed', 'DatabaseNotReachable', 'SocketTimeout']);
+/** What adapter-pg makes of a fault of the socket or its encryption. In a raw query it reaches us as P2010, with no other sign. */
+const LOST_KINDS = new Set(['ConnectionClosed', 'DatabaseNotReachable', 'SocketTimeout', 'TlsConnectionError']);
 /** Prisma's code for a transaction that did not begin in time (`maxWait`), or was not over in time (`timeout`). */
 const TRANSACTION_API_ERROR = 'P2028';
 /** PgBouncer's words when no connection of the server came free in time; its SQLSTATE is that of all its faults, 08P01. */
@@ -74,6 +75,7 @@ export function isConnectionLost(error: unknown): boolean {
   return (
     (state !== undefined && UNAVAILABLE_STATES.test(state)) ||
     LOST_KINDS.has(driverKind(error) ?? '') ||
+    isTlsFault(error) ||
     (typeof code === 'string' && (UNREACHABLE_CODES.has(code) || NETWORK_ERRORS.has(code))) ||
     /connection terminated|client has encountered a connection error|connection ended/i.test(error.message)
   );

@@ -3,6 +3,7 @@ import { StartupError } from '../common/errors';
 import { type HostAddress, POSTGRES_URL_ADVICE, readPostgresUrl, writePostgresUrl } from '../common/postgres-url';
 import { type ConnectionTarget, parseConnectionString } from './connection-string';
 import { connectToFirst, nameOf, NoServerError } from './first-server';
+import { isTlsFault } from './tls-fault';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 
@@ -52,9 +53,4 @@ function stateOf({ code, message }: NodeJS.ErrnoException): string | undefined {
   if (code !== '08P01') return code;
   if (/authentication failed|no such user/.test(message)) return '28P01';
   return /^no such database|^database ".*" does not exist/.test(message) ? '3D000' : code;
-}
-
-/** Node's codes for a certificate or a handshake that fails, and pg's words for a server without TLS. */
-function isTlsFault({ message, code }: NodeJS.ErrnoException): boolean {
-  return /CERT|SIGNED|ISSUER|^ERR_(TLS|SSL|OSSL)|^EPROTO/.test(code ?? '') || /SSL connection/.test(message);
 }
