@@ -16,6 +16,8 @@ const FRAMEWORK_CONTEXTS = new Set([
   'RouterExplorer',
   'RoutesResolver',
 ]);
+/** What is shorter hides nothing, and would tear holes into words. */
+const SHORTEST_SECRET = 6;
 const STDOUT = 1;
 /** When nobody takes the lines from us, so many characters wait; what comes then is dropped rather than kept for ever. */
 const MAX_WAITING_LENGTH = 16 * 1024 * 1024;
@@ -94,13 +96,12 @@ function readableOutput(
   return { write: (line) => destination.write(format(line)) };
 }
 
-/** The values that no line may have, whatever their form. */
+/** The values that no line may have, whatever their form; the longest first, as a URL holds its password. */
 function secretsOfConfiguration(env: Partial<Env>): string[] {
   const values: Partial<Record<string, unknown>> = { ...env };
-  const secrets = SECRET_VARIABLES.map((name) => values[name]).filter((value) => typeof value === 'string');
-  const passwords = POSTGRES_URLS.map((name) => values[name])
-    .filter((value) => typeof value === 'string')
-    .map((url) => readPostgresUrl(url)?.password)
-    .filter((password) => password !== undefined && password !== '');
-  return [...secrets, ...(passwords as string[])];
+  const secrets = SECRET_VARIABLES.map((name) => values[name]);
+  const passwords = POSTGRES_URLS.map((name) => readPostgresUrl(String(values[name]))?.password);
+  return [...secrets, ...passwords]
+    .filter((value): value is string => typeof value === 'string' && value.length >= SHORTEST_SECRET)
+    .toSorted((a, b) => b.length - a.length);
 }
