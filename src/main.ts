@@ -4,17 +4,12 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { BootstrapAdministrator } from './auth/bootstrap-administrator';
 import { StartupError } from './common/errors';
 import { loadDotEnv } from './config/dot-env';
-import { type Env, readEnv } from './config/env';
+import { readEnv } from './config/env';
 import { createApp } from './create-app';
 import { openDatabase } from './database/open-database';
 import { AppLogger } from './http/app-logger';
 import { Lifecycle } from './http/lifecycle';
-import {
-  ensureMetricsToken,
-  type InstanceCoordinates,
-  removeInstanceFile,
-  writeInstanceFile,
-} from './monitoring/instance-file';
+import { ensureMetricsToken, removeInstanceFile, writeInstanceFile } from './monitoring/instance-file';
 import { MetricsServer } from './monitoring/metrics-server';
 import { welcome } from './welcome';
 
@@ -32,7 +27,7 @@ async function start(): Promise<Running> {
   Logger.overrideLogger(logger); // what is told before there is an app, too
   const database = await openDatabase(env);
   const isEmbedded = database.dataDir !== undefined;
-  if (isEmbedded) ensureMetricsToken(env);
+  const metricsToken = isEmbedded ? ensureMetricsToken(env) : undefined;
   let app: NestFastifyApplication | undefined;
   let isServing = false;
   const stop = async (): Promise<void> => {
@@ -46,7 +41,7 @@ async function start(): Promise<Running> {
     const administrator = await app.get(BootstrapAdministrator).ensureAdministrator();
     await app.listen(env.PORT, env.HOST);
     isServing = true;
-    if (isEmbedded) writeInstanceFile(env.DATA_DIR, await coordinatesOf(app, env));
+    if (isEmbedded) writeInstanceFile(env.DATA_DIR, { metricsUrl: await metricsUrlOf(app), metricsToken });
     process.stdout.write(welcome(await app.getUrl(), env, database, administrator));
     return { stop };
   } catch (error) {
@@ -56,11 +51,11 @@ async function start(): Promise<Running> {
 }
 
 /** Where `npm run status` finds the metrics: at the API's port, or at their own. */
-async function coordinatesOf(app: NestFastifyApplication, env: Env): Promise<InstanceCoordinates> {
+async function metricsUrlOf(app: NestFastifyApplication): Promise<string> {
   const url = new URL(await app.getUrl());
   const { port } = app.get(MetricsServer);
   if (port !== undefined) url.port = String(port);
-  return { metricsUrl: url.origin, metricsToken: env.METRICS_TOKEN };
+  return url.origin;
 }
 
 /** Stops once, however often it is asked to; what is under way may finish, the start itself included. */

@@ -7,7 +7,7 @@ import type { Env } from '../config/env';
 export interface InstanceCoordinates {
   /** Of its metrics, without `/metrics`. */
   metricsUrl: string;
-  /** Undefined: the port of METRICS_PORT asks for none. */
+  /** Where the instance has made one; undefined: METRICS_TOKEN is the operator's own, or the port of METRICS_PORT asks for none. */
   metricsToken?: string | undefined;
 }
 
@@ -17,9 +17,12 @@ const TOKEN_BYTES = 24;
 /**
  * Where nobody has decided who may read the metrics (neither METRICS_TOKEN nor METRICS_PORT), makes a token that only
  * `<DATA_DIR>/instance.json` knows, so that `npm run status` works beside an embedded database without any set-up.
+ * @returns the token that it made
  */
-export function ensureMetricsToken(env: Env): void {
-  if (env.METRICS_PORT === undefined) env.METRICS_TOKEN ??= randomBytes(TOKEN_BYTES).toString('base64url');
+export function ensureMetricsToken(env: Env): string | undefined {
+  if (env.METRICS_PORT !== undefined || env.METRICS_TOKEN !== undefined) return undefined;
+  env.METRICS_TOKEN = randomBytes(TOKEN_BYTES).toString('base64url');
+  return env.METRICS_TOKEN;
 }
 
 /** Leaves the coordinates to `npm run status`; 0600, since the token opens the metrics. */
