@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ChaosStage } from './chaos';
 import { countStatuses, longest, type LoadReport, type Outcome, SteadyLoad } from './steady-load';
 
@@ -5,6 +6,7 @@ import { countStatuses, longest, type LoadReport, type Outcome, SteadyLoad } fro
 const WRITES = 10;
 /** The promise: ready again so soon after the server's return. */
 const READY_WITHIN_MS = 2_000;
+const PROBE_INTERVAL_MS = 100;
 const RETURN_WITHIN_MS = 20_000;
 
 /** What callers saw of a fault, and what was lost. */
@@ -15,6 +17,8 @@ export interface FaultReport extends LoadReport {
   after: Outcome[];
   /** Acknowledged writes that the database does not have. */
   lost: string[];
+  /** What /health/live said, all the time. */
+  liveness: Set<number>;
 }
 
 /**
@@ -25,6 +29,7 @@ export interface FaultReport extends LoadReport {
 export async function underLoad(stage: ChaosStage, fault: (load: SteadyLoad) => Promise<void>): Promise<FaultReport> {
   const { tenantId, accessToken } = stage;
   const load = new SteadyLoad({ baseUrl: () => stage.url, tenantId, accessToken });
+  const watch = watchLiveness(stage);
   let report: LoadReport;
   let readyAfterMs: number;
   let recoveredAt: number;
@@ -38,9 +43,28 @@ export async function underLoad(stage: ChaosStage, fault: (load: SteadyLoad) => 
     await load.untilWritten(WRITES);
   } finally {
     report = await load.stop();
+    await watch.stop();
   }
   const after = report.outcomes.filter(({ at, ms }) => at - ms > recoveredAt);
-  return { ...report, readyAfterMs, after, lost: await stage.lostOf(report) };
+  return { ...report, readyAfterMs, after, lost: await stage.lostOf(report), liveness: watch.seen };
+}
+
+function watchLiveness(stage: ChaosStage): { seen: Set<number>; stop(): Promise<void> } {
+  const seen = new Set<number>();
+  let isOver = false;
+  const watching = (async () => {
+    while (!isOver) {
+      seen.add(await stage.statusOf('/health/live').catch(() => 0));
+      await sleep(PROBE_INTERVAL_MS);
+    }
+  })();
+  return {
+    seen,
+    stop: () => {
+      isOver = true;
+      return watching;
+    },
+  };
 }
 
 /** What the table in docs/operations.md, "Faults and what callers see", has of a fault. */
