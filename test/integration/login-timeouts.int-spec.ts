@@ -102,7 +102,8 @@ describe('ensureTimeouts', () => {
       const client = new pg.Client({ connectionString: urlFor(database.adminUrl, database.name, { name, password }) });
       await client.connect();
       const admin = { client, name, isSuperuser: false, serverMajor: 15 };
-      const { changed, notes } = await ensureTimeouts(admin, database.name, WANTED).finally(() => client.end());
+      const { changed, notes } = await ensureTimeouts(admin, database.name, WANTED);
+      await client.end();
       expect(changed).toEqual([]);
       expect(notes).toEqual([
         expect.stringMatching(/^tenantry_app has no timeouts of its own: .* As a superuser run: /),
