@@ -5,8 +5,8 @@ import { createTestApp, type TestApp } from '../support/app';
 import { eventually } from '../support/eventually';
 import { type Cast, newTenantWithOwner } from '../support/tenant';
 
-/** As many as wait for one lock at once; fewer than the pool has connections. */
-const FAILING = 6;
+/** As many as wait for one lock at once; fewer than the connections that the tests' PgBouncer has to lend. */
+const FAILING = 2;
 const TEST_TIMEOUT_MS = 60_000;
 
 interface Health {
@@ -17,7 +17,7 @@ interface Health {
 let app: TestApp;
 let cast: Pick<Cast, 'tenant' | 'owner'>;
 const begin = async (overrides: Partial<Env>): Promise<void> => {
-  app = await createTestApp({ ERROR_RATE_MIN_REQUESTS: 10, ...overrides });
+  app = await createTestApp({ ERROR_RATE_MIN_REQUESTS: 5, ...overrides });
   cast = await newTenantWithOwner(app);
 };
 afterEach(() => app?.close());

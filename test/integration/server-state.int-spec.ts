@@ -172,6 +172,42 @@ describe('the archive of the write-ahead log', () => {
   });
 });
 
+describe('a server that goes away', () => {
+  it(
+    'is said to be down by the metrics, which leave out what they cannot know, and up when it is back',
+    async () => {
+      const server = await OwnServer.start();
+      const env = readEnv({ NODE_ENV: 'test', SECRET_KEY: randomBytes(32).toString('base64') });
+      const nest = await createApp(env, server.urls, false);
+      const scrape = async (): Promise<Scrape> => new Scrape(await nest.get(MetricsService).read());
+      const ofTheServer = (now: Scrape): string[] => now.series.filter((series) => /^(pg|wal)_/.test(series));
+      try {
+        expect(ofTheServer(await scrape())).toEqual(expect.arrayContaining(['pg_up{}', 'pg_server_connections{}']));
+        await server.stop();
+        await eventually(async () => {
+          const now = await scrape();
+          expect(now.value('pg_up')).toBe(0);
+          expect(now.find('pg_connections')).toEqual([]);
+          expect(now.find('pg_server_connections')).toEqual([]);
+          expect(now.value('nodejs_eventloop_lag_seconds')).toBeDefined();
+          expect(now.value('db_client_connection_max', { pool: 'app' })).toBe(env.POSTGRES_POOL_SIZE);
+        });
+        const { details } = await nest.get(HealthService).detail();
+        expect(details).toMatchObject({
+          server_activity: { status: 'degraded', message: 'cannot be read' },
+          replication_lag: { status: 'degraded', message: 'cannot be read' },
+        });
+        await server.startAgain();
+        await eventually(async () => expect((await scrape()).value('pg_up')).toBe(1));
+      } finally {
+        await nest.close();
+        await server.remove();
+      }
+    },
+    SERVERS_TIMEOUT_MS,
+  );
+});
+
 describe('a standby', () => {
   let pair: ReplicatedPair;
   let monitors: { primary: MonitorDb; standby: MonitorDb };
