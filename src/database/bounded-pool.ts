@@ -58,6 +58,11 @@ export class BoundedPool extends pg.Pool {
     );
   }
 
+  /** How many callers wait: for a connection, or until it is known where to connect. */
+  get pendingCount(): number {
+    return this.waitingCount + this.searching;
+  }
+
   /** Is every connection in use, and do as many callers wait as may? */
   get isFull(): boolean {
     const isExhausted = this.idleCount === 0 && this.totalCount >= this.options.max;

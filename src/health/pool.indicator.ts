@@ -18,7 +18,7 @@ export class PoolIndicator {
     const pool = this.pools[name];
     const max = pool.options.max;
     const used = pool.totalCount - pool.idleCount;
-    const waiting = pool.waitingCount;
+    const waiting = pool.pendingCount;
     const usage = { used, idle: pool.idleCount, waiting, max };
     const session = this.indicators.check(`pool_${name}`);
     if (pool.isFull) return session.down(usage);

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readEnv } from '../../src/config/env';
 import { whileWanted } from '../../src/database/abandonment';
@@ -57,6 +59,21 @@ describe('BoundedPool', () => {
     const refused = outcomes.filter((outcome) => outcome.status === 'rejected');
     expect(outcomes.length - refused.length).toBe(5);
     for (const { reason } of refused) expect(reason).toMatchObject({ code: 'too_busy', retryAfterSeconds: 1 });
+  });
+
+  it('counts who waits until it is known where to connect', async () => {
+    const silent = createServer().listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const { port } = silent.address() as AddressInfo;
+    const hosts = `127.0.0.1:${port},127.0.0.1:${port}`;
+    const env = Object.assign(readEnv({}), { POSTGRES_CONNECT_TIMEOUT_MS: 1_000 });
+    pool = createPool('app', `postgresql://somebody:secret@${hosts}/nowhere`, env);
+    const callers = Array.from({ length: 3 }, () => pool.query('SELECT 1').catch((error: Error) => error));
+    await once(silent, 'connection');
+    expect([pool.waitingCount, pool.pendingCount]).toEqual([0, 3]);
+    for (const outcome of await Promise.all(callers)) expect(outcome).toMatchObject({ code: 'database_unavailable' });
+    expect(pool.pendingCount).toBe(0);
+    silent.close();
   });
 
   it('lets nobody wait longer than the bound', async () => {
