@@ -134,6 +134,48 @@ describe('npm run secret:encrypt', () => {
   });
 });
 
+describe('npx prisma with the owner’s URL in a file, encrypted', () => {
+  const status = (env: Record<string, string>) => {
+    const { stdout, stderr } = spawnSync(
+      process.execPath,
+      ['node_modules/prisma/build/index.js', 'migrate', 'status'],
+      {
+        cwd: project.directory,
+        env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
+        encoding: 'utf8',
+      },
+    );
+    return stdout + stderr;
+  };
+
+  it('connects with it', () => {
+    const file = fileOf('owner', encrypt(database.urls.owner, { CONFIG_KEY }).stdout);
+    const output = status({ POSTGRES_OWNER_URL_FILE: file, CONFIG_KEY });
+    expect(output).toContain('Database schema is up to date!');
+    expect(hits({ output })).toEqual([]);
+  });
+
+  it('says what is wrong with it, and nothing of what is in it', () => {
+    const sealed = encrypt(database.urls.owner, { CONFIG_KEY }).stdout.trim();
+    const output = status({ POSTGRES_OWNER_URL: sealed, CONFIG_KEY: SECRET_KEY });
+    expect(output).toContain('POSTGRES_OWNER_URL is encrypted, and CONFIG_KEY does not open it');
+    expect(hits({ output })).toEqual([]);
+  });
+});
+
+describe('npm run db:bootstrap in production', () => {
+  it('refuses an administrator’s password in plain text to another machine', () => {
+    const { status, stdout, stderr } = spawnSync(process.execPath, ['dist/cli/db-bootstrap.js'], {
+      cwd: project.directory,
+      env: { PATH: process.env.PATH, NODE_ENV: 'production', POSTGRES_ADMIN_URL: 'postgresql://u:p-4711@0.0.0.0:1/d' },
+      encoding: 'utf8',
+    });
+    expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+    expect(stderr).toMatch(/^POSTGRES_ADMIN_URL would connect to another machine in plain text/);
+    expect(stderr).not.toContain('4711');
+  });
+});
+
 describe('a start with connection strings in files, encrypted', () => {
   it.each<[string, () => Record<string, string>, string]>([
     ['the wrong key', () => ({ CONFIG_KEY_FILE: '', CONFIG_KEY: SECRET_KEY }), 'CONFIG_KEY does not open it'],
@@ -224,7 +266,7 @@ describe('a start with connection strings in files, encrypted', () => {
 
 /** Which secret stands where; by its number alone, so that no report shows it. */
 function hits(places: Record<string, string>): string[] {
-  const all = Object.values(urls());
+  const all = [...Object.values(urls()), database.urls.owner];
   const passwords = all.map((url) => readPostgresUrl(url)!.password!);
   const keys = [CONFIG_KEY, SECRET_KEY, METRICS_TOKEN, ADMINISTRATOR.password];
   const secrets = [...new Set([...all, ...passwords, ...passwords.map(encodeURIComponent), ...keys])];
