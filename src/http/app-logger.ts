@@ -42,8 +42,8 @@ class OwnPinoLogger extends PinoLogger {
 
 /**
  * The log of Nest and of everybody's `new Logger('Context')`, by nestjs-pino: JSON lines in production, readable ones
- * elsewhere; LOG_LEVEL and what is above it; without secrets (log-redaction.ts). Its middleware is left out: it costs the same
- * as request-log.ts and tells less of more, the URL and all headers, no route, no caller, and nothing of what the router refuses.
+ * elsewhere; LOG_LEVEL and what is above it; without secrets (log-redaction.ts). Its middleware is left out: it costs as much as
+ * request-log.ts, writes the URL and all headers, and knows neither the route nor the caller nor what the router refuses.
  */
 export class AppLogger extends NestPinoLogger {
   constructor(env: Pick<Env, 'NODE_ENV' | 'LOG_LEVEL'> & Partial<Env>, options: AppLoggerOptions = {}) {
