@@ -17,6 +17,7 @@ const ORDER = [
   'backups',
   'monitoring',
   'health',
+  'tracing',
   'app.module',
   'openapi',
   'create-app',
@@ -80,11 +81,12 @@ const doors = [
   },
   {
     name: 'fastify-only-at-the-edge',
-    comment: 'What knows HTTP: http/, controllers, guards, modules and the start. Services and repositories do not.',
+    comment:
+      'What knows HTTP: http/, tracing/, controllers, guards, modules and the start. Services and repositories do not.',
     severity: 'error',
     from: {
       path: '^src/',
-      pathNot: ['^src/http/', '^src/[^/]+\\.ts$', '\\.(controller|guard|module)\\.ts$'],
+      pathNot: ['^src/(http|tracing)/', '^src/[^/]+\\.ts$', '\\.(controller|guard|module)\\.ts$'],
     },
     to: { path: packages(['@nestjs/platform-fastify', 'fastify', '@fastify/[^/]+']) },
   },

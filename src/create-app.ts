@@ -1,4 +1,4 @@
-import type { LoggerService } from '@nestjs/common';
+import type { LoggerService, NestInterceptor } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AppModule } from './app.module';
@@ -10,12 +10,14 @@ import { serveDocs } from './openapi';
 
 /**
  * Tenantry on a migrated database, ready to listen. main.ts, the tests and the benchmark all start it here.
+ * @param interceptors further ones, around each handler
  * @throws StartupError when a login could get round row-level security, or METRICS_PORT is taken
  */
 export async function createApp(
   env: Env,
   urls: DatabaseUrls,
   logger: LoggerService | false,
+  interceptors: NestInterceptor[] = [],
 ): Promise<NestFastifyApplication> {
   await assertRestrictedLogins(urls, env);
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.forRoot(env, urls), createAdapter(env), {
@@ -25,6 +27,7 @@ export async function createApp(
     forceCloseConnections: false,
   });
   try {
+    app.useGlobalInterceptors(...interceptors);
     await configureApp(app, env);
     await serveDocs(app, env);
     return await app.init();

@@ -1,19 +1,15 @@
+import { tracing } from './tracing/tracing'; // first: it patches what the others load
 import { Logger } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { BootstrapAdministrator } from './auth/bootstrap-administrator';
 import { StartupError } from './common/errors';
 import { loadDotEnv } from './config/dot-env';
-import { type Env, readEnv } from './config/env';
+import { readEnv } from './config/env';
 import { createApp } from './create-app';
 import { openDatabase } from './database/open-database';
 import { AppLogger } from './http/app-logger';
 import { Lifecycle } from './http/lifecycle';
-import {
-  ensureMetricsToken,
-  type InstanceCoordinates,
-  removeInstanceFile,
-  writeInstanceFile,
-} from './monitoring/instance-file';
+import { ensureMetricsToken, removeInstanceFile, writeInstanceFile } from './monitoring/instance-file';
 import { MetricsServer } from './monitoring/metrics-server';
 import { welcome } from './welcome';
 
@@ -27,25 +23,25 @@ interface Running {
 async function start(): Promise<Running> {
   loadDotEnv();
   const env = readEnv();
-  const logger = new AppLogger(env);
+  const logger = new AppLogger(env, tracing);
   Logger.overrideLogger(logger); // what is told before there is an app, too
   const database = await openDatabase(env);
   const isEmbedded = database.dataDir !== undefined;
-  if (isEmbedded) ensureMetricsToken(env);
+  const metricsToken = isEmbedded ? ensureMetricsToken(env) : undefined;
   let app: NestFastifyApplication | undefined;
   let isServing = false;
   const stop = async (): Promise<void> => {
     if (isServing) await app?.get(Lifecycle).leave();
     if (isEmbedded && isServing) removeInstanceFile(env.DATA_DIR);
     await app?.close();
-    await database.stop();
+    await Promise.all([tracing?.stop(), database.stop()]);
   };
   try {
-    app = await createApp(env, database.urls, logger);
+    app = await createApp(env, database.urls, logger, tracing && [tracing.handlerSpans]);
     const administrator = await app.get(BootstrapAdministrator).ensureAdministrator();
     await app.listen(env.PORT, env.HOST);
     isServing = true;
-    if (isEmbedded) writeInstanceFile(env.DATA_DIR, await coordinatesOf(app, env));
+    if (isEmbedded) writeInstanceFile(env.DATA_DIR, { metricsUrl: await metricsUrlOf(app), metricsToken });
     process.stdout.write(welcome(await app.getUrl(), env, database, administrator));
     return { stop };
   } catch (error) {
@@ -55,11 +51,11 @@ async function start(): Promise<Running> {
 }
 
 /** Where `npm run status` finds the metrics: at the API's port, or at their own. */
-async function coordinatesOf(app: NestFastifyApplication, env: Env): Promise<InstanceCoordinates> {
+async function metricsUrlOf(app: NestFastifyApplication): Promise<string> {
   const url = new URL(await app.getUrl());
   const { port } = app.get(MetricsServer);
   if (port !== undefined) url.port = String(port);
-  return { metricsUrl: url.origin, metricsToken: env.METRICS_TOKEN };
+  return url.origin;
 }
 
 /** Stops once, however often it is asked to; what is under way may finish, the start itself included. */

@@ -1,4 +1,4 @@
-import { Injectable, Logger, type BeforeApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { type AccessDenied, accessDenied } from '../access/access-denied';
 import { PlatformDb } from '../database/platform-db';
 import { TenantDb } from '../database/tenant-db';
@@ -9,7 +9,7 @@ const MAX_PENDING = 1_000;
 
 /** Writes each refusal into the audit trail, beside the request and not in its way. */
 @Injectable()
-export class DenialRecorder implements OnModuleInit, BeforeApplicationShutdown {
+export class DenialRecorder implements OnModuleInit, OnApplicationShutdown {
   private readonly logger = new Logger('Audit');
   private readonly pending = new Set<Promise<void>>();
   private unsubscribe: () => void = () => undefined;
@@ -24,7 +24,8 @@ export class DenialRecorder implements OnModuleInit, BeforeApplicationShutdown {
     this.unsubscribe = accessDenied.subscribe((event) => this.enqueue(event));
   }
 
-  async beforeApplicationShutdown(): Promise<void> {
+  /** Once the last request is answered, and before the pools are closed. */
+  async onApplicationShutdown(): Promise<void> {
     this.unsubscribe();
     await this.flush();
   }

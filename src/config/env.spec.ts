@@ -57,6 +57,13 @@ describe('readEnv', () => {
     expect(complaint({ ...sample, NODE_ENV: 'production' })).toMatch(/BOOTSTRAP_ADMIN_PASSWORD is a sample/);
   });
 
+  it('serves on for 5 s after it is told to stop in production, and as long as it is told to', () => {
+    expect(readEnv({}).shutdownDelayMs).toBe(0);
+    expect(readEnv({ NODE_ENV: 'production' }).shutdownDelayMs).toBe(5_000);
+    expect(readEnv({ NODE_ENV: 'production', SHUTDOWN_DELAY_MS: '0' }).shutdownDelayMs).toBe(0);
+    expect(complaint({ SHUTDOWN_DELAY_MS: '15001' })).toMatch(/SHUTDOWN_DELAY_MS must not be greater than 15000/);
+  });
+
   it('hides the documents in production unless told otherwise', () => {
     const production = { NODE_ENV: 'production' };
     expect(readEnv(production).docsEnabled).toBe(false);

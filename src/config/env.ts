@@ -18,6 +18,7 @@ import { StartupError } from '../common/errors';
 import { POSTGRES_URL_ADVICE, readPostgresUrl } from '../common/postgres-url';
 import { POSTGRES_URLS, SECRET_VARIABLES, resolveSecrets } from './secret-variables';
 
+const OTLP_ENDPOINT = /^https?:\/\//;
 const POSTGRES_URL = /^postgres(ql)?:\/\//;
 
 const toInt = Transform(({ value }) =>
@@ -258,9 +259,21 @@ export class Env {
   @Min(0)
   SLOW_QUERY_MS = 500;
 
+  /** Where traces go, by OTLP over HTTP. Unset: there are none. The SDK reads it, too, and its other OTEL_* variables (src/tracing/sdk.ts). */
+  @IsOptional()
+  @Matches(OTLP_ENDPOINT, { message: 'OTEL_EXPORTER_OTLP_ENDPOINT must begin with http:// or https://' })
+  OTEL_EXPORTER_OTLP_ENDPOINT?: string;
+
   get docsEnabled(): boolean {
     return this.API_DOCS ? this.API_DOCS === 'on' : this.NODE_ENV !== 'production';
   }
+}
+
+/** OTEL_EXPORTER_OTLP_ENDPOINT alone, for src/tracing, which must run before what readEnv is called by is loaded; undefined unless it is valid. */
+export function tracingEndpoint(
+  { OTEL_EXPORTER_OTLP_ENDPOINT: url }: NodeJS.ProcessEnv = process.env,
+): string | undefined {
+  return url && OTLP_ENDPOINT.test(url) ? url : undefined;
 }
 
 /** Secrets that stand in this repository's examples and so are known to everybody. */

@@ -48,9 +48,9 @@ export function resolveSecrets(source: NodeJS.ProcessEnv): ResolvedEnvironment {
 
 /**
  * CONFIG_KEY, or what the file that CONFIG_KEY_FILE names holds.
- * @throws StartupError when neither is set
+ * @throws StartupError when neither is set, both are, or the file cannot be read
  */
-export function readConfigKey(source: NodeJS.ProcessEnv): string {
+export function readConfigKey(source: NodeJS.ProcessEnv = process.env): string {
   const { values, problems } = resolveSecrets({
     CONFIG_KEY: source.CONFIG_KEY,
     CONFIG_KEY_FILE: source.CONFIG_KEY_FILE,

@@ -1,5 +1,7 @@
+import type { Socket } from 'node:net';
 import pg from 'pg';
 import { UnavailableError } from '../common/errors';
+import { type AbandonableConnection, abandonableClient } from './abandonable-client';
 import { abandonment } from './abandonment';
 import { connectionUsed, connectionWaited, statementFailed } from './database-events';
 import type { HostSelector } from './host-selector';
@@ -13,8 +15,8 @@ type ConnectCallback = (
 ) => void;
 
 /** What pg has and its types do not tell. */
-interface RunningClient extends MeasuredConnection {
-  readonly ssl: pg.ClientConfig['ssl'];
+interface RunningClient extends MeasuredConnection, AbandonableConnection {
+  readonly connection: { readonly ssl: pg.ClientConfig['ssl']; readonly sslNegotiation: 'postgres' | 'direct' };
   readonly host: string;
   readonly port: number;
   readonly processID: number;
@@ -22,6 +24,8 @@ interface RunningClient extends MeasuredConnection {
   _getActiveQuery(): unknown;
 }
 interface CancelConnection {
+  /** Once encrypted, that of the encryption. */
+  readonly stream: Socket;
   requestSsl(): void;
   connect(portOrSocket: number | string, host?: string): void;
   cancel(processId: number, secretKey: number): void;
@@ -40,7 +44,7 @@ export class BoundedPool extends pg.Pool {
     private readonly hosts: HostSelector,
     private readonly settings: pg.PoolConfig & { maxWaiting: number },
   ) {
-    super({ ...settings, Client: measuredClient(name, hosts) });
+    super({ ...settings, Client: abandonableClient(measuredClient(name, hosts)) });
   }
 
   override connect(): Promise<pg.PoolClient>;
@@ -52,6 +56,11 @@ export class BoundedPool extends pg.Pool {
       (client) => callback(undefined, client, (error) => client.release(error)),
       (error: Error) => callback(error, undefined, () => undefined),
     );
+  }
+
+  /** How many callers wait: for a connection, or until it is known where to connect. */
+  get pendingCount(): number {
+    return this.waitingCount + this.searching;
   }
 
   /** Is every connection in use, and do as many callers wait as may? */
@@ -103,14 +112,20 @@ export class BoundedPool extends pg.Pool {
   private follow(client: pg.PoolClient, signal: AbortSignal | undefined): void {
     const start = performance.now();
     const release = client.release.bind(client);
-    const onAbort = (): void => this.cancel(client);
+    const running = client as unknown as RunningClient;
+    const onAbort = (): void => {
+      running.abandoned = signal?.reason as Error;
+      this.cancel(client);
+    };
+    if (signal?.aborted) onAbort();
     signal?.addEventListener('abort', onAbort, { once: true });
     client.release = (error) => {
       signal?.removeEventListener('abort', onAbort);
+      running.abandoned = undefined;
       connectionUsed.publish({ pool: this.name, seconds: (performance.now() - start) / 1000 });
       // pg-pool drops the connection with any error; one that PostgreSQL answered with has left it sound.
       const isSound = error instanceof Error && 'severity' in error;
-      const { isReadOnly, address } = client as unknown as RunningClient;
+      const { isReadOnly, address } = running;
       release(isReadOnly || this.hosts.isSuperseded(address) || (isSound ? undefined : error));
     };
   }
@@ -122,12 +137,18 @@ export class BoundedPool extends pg.Pool {
   private cancel(client: pg.PoolClient): void {
     const running = client as unknown as RunningClient;
     if (!running._getActiveQuery()) return;
-    const { ssl } = running;
-    const connection = new pg.Connection(ssl ? { ssl } : {});
+    // The connection's own word, not the client's: one that prefers TLS may have been made in plain text.
+    const { ssl, sslNegotiation } = running.connection;
+    const connection = new pg.Connection({ ssl, sslNegotiation } as ConstructorParameters<typeof pg.Connection>[0]);
     const canceller = connection as unknown as CancelConnection;
-    connection.on('error', () => undefined);
+    const drop = (): void => void canceller.stream.destroy();
+    connection.on('error', drop);
+    canceller.stream.setTimeout(this.settings.connectionTimeoutMillis ?? 0, drop);
     const send = (): void => canceller.cancel(running.processID, running.secretKey);
-    connection.once('connect', () => (ssl ? canceller.requestSsl() : send()));
+    connection.once('connect', () => {
+      if (!ssl) send();
+      else if (sslNegotiation !== 'direct') canceller.requestSsl();
+    });
     connection.once('sslconnect', send);
     if (running.host.startsWith('/')) canceller.connect(`${running.host}/.s.PGSQL.${running.port}`);
     else canceller.connect(running.port, running.host);

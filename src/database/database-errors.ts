@@ -1,6 +1,7 @@
 import { types } from 'node:util';
 import { Prisma } from '@prisma/client';
 import { ConflictError, DomainError, InvalidInputError, UnavailableError } from '../common/errors';
+import { isTlsFault } from './tls-fault';
 
 /** SQLSTATEs (PostgreSQL manual, appendix A) that mean: not now. */
 const TIMEOUT_STATES = new Set(['57014', '55P03', '25P03', '25P04']);
@@ -20,20 +21,23 @@ const NETWORK_ERRORS = new Set([
 ]);
 /** Prisma's codes for a server that can't be reached (error reference, P1xxx). */
 const UNREACHABLE_CODES = new Set(['P1000', 'P1001', 'P1002', 'P1003', 'P1008', 'P1010', 'P1011', 'P1017']);
-/** What adapter-pg makes of a socket's fault (its mapSocketError). In a raw query it reaches us as P2010, with no other sign. */
-const LOST_KINDS = new Set(['ConnectionClosed', 'DatabaseNotReachable', 'SocketTimeout']);
+/** What adapter-pg makes of a fault of the socket or its encryption. In a raw query it reaches us as P2010, with no other sign. */
+const LOST_KINDS = new Set(['ConnectionClosed', 'DatabaseNotReachable', 'SocketTimeout', 'TlsConnectionError']);
 /** Prisma's code for a transaction that did not begin in time (`maxWait`), or was not over in time (`timeout`). */
 const TRANSACTION_API_ERROR = 'P2028';
+/** PgBouncer's words when no connection of the server came free in time; its SQLSTATE is that of all its faults, 08P01. */
+const POOLER_BUSY = /query_wait_timeout/;
 const NOT_BEGUN = /timeout exceeded when trying to connect|Unable to start a transaction in the given time/;
 
 // types.isNativeError, not instanceof: what Node itself throws is of another realm than jest's.
 
 /** A fault of the connection in the words of the contract; any other error as it is. */
 export function asDomainError(error: unknown): unknown {
+  if (isAbandoned(error)) return new UnavailableError('request_abandoned', 'The caller has gone.', 1, { cause: error });
   if (error instanceof DomainError || !types.isNativeError(error)) return error;
   const state = sqlState(error);
   const code = (error as { code?: unknown }).code;
-  if (NOT_BEGUN.test(error.message)) {
+  if (NOT_BEGUN.test(error.message) || POOLER_BUSY.test(error.message)) {
     return new UnavailableError('too_busy', 'All database connections are busy. Try again.', 1, { cause: error });
   }
   if (
@@ -48,9 +52,6 @@ export function asDomainError(error: unknown): unknown {
       cause: error,
     });
   }
-  if (error.name === 'AbortError') {
-    return new UnavailableError('request_abandoned', 'The caller has gone.', 1, { cause: error });
-  }
   if (isConnectionLost(error) || isReadOnlyServer(error)) {
     return new UnavailableError('database_unavailable', 'The database cannot be reached. Try again.', 2, {
       cause: error,
@@ -59,14 +60,22 @@ export function asDomainError(error: unknown): unknown {
   return error;
 }
 
+/** Is it an AbortSignal's reason? That is a DOMException, no native error; Prisma keeps its number alone. */
+function isAbandoned(error: unknown): boolean {
+  const { name, code } = (error ?? {}) as { name?: unknown; code?: unknown };
+  return name === 'AbortError' || code === DOMException.ABORT_ERR;
+}
+
 /** Was it the connection that failed, and not the statement? Then the outcome of a statement under way is unknown. */
 export function isConnectionLost(error: unknown): boolean {
   if (!types.isNativeError(error)) return false;
+  if (POOLER_BUSY.test(error.message)) return false; // nothing was begun; asking again would make the queue longer
   const state = sqlState(error);
   const code = (error as { code?: unknown }).code;
   return (
     (state !== undefined && UNAVAILABLE_STATES.test(state)) ||
     LOST_KINDS.has(driverKind(error) ?? '') ||
+    isTlsFault(error) ||
     (typeof code === 'string' && (UNREACHABLE_CODES.has(code) || NETWORK_ERRORS.has(code))) ||
     /connection terminated|client has encountered a connection error|connection ended/i.test(error.message)
   );

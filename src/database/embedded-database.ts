@@ -59,6 +59,11 @@ function keepUrls(file: string, server: EmbeddedPostgres): LoginUrls {
   return urls;
 }
 
+/** The logins' URLs of an embedded database, as its last start left them; {} when there has been none. */
+export function keptLoginUrls(dataDir: string): Partial<LoginUrls> {
+  return readUrls(path.join(dataDir, LOGINS_FILE));
+}
+
 function readUrls(file: string): Partial<LoginUrls> {
   if (!existsSync(file)) return {};
   try {

@@ -2,6 +2,7 @@ import pg from 'pg';
 import type { HostAddress } from '../common/postgres-url';
 import { clientConfig } from './client-config';
 import type { ConnectionTarget, SessionAttributes } from './connection-string';
+import { dropConnection } from './drop-connection';
 
 /** A connection, and to which host. The caller ends it. */
 export interface FoundServer {
@@ -51,13 +52,16 @@ export async function connectToFirst(
         ...clientConfig(target, address),
       });
       client.on('error', () => undefined); // the query under way fails with it and tells
+      let isConnected = false;
       try {
         await client.connect();
+        isConnected = true;
         if (wanted !== 'any') assertIs(wanted, await stateOf(client, perHostMs));
         return { client, address };
       } catch (error) {
         failures.push({ address, error: error as Error });
-        await client.end().catch(() => undefined);
+        if (isConnected) await client.end().catch(() => undefined);
+        else dropConnection(client);
       }
     }
   }

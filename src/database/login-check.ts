@@ -1,8 +1,13 @@
+import { Logger } from '@nestjs/common';
 import { StartupError } from '../common/errors';
 import type { Env } from '../config/env';
 import { createPool } from './pool';
 import type { DatabaseUrls } from './pools';
 import { createPrismaClient, type TenantryClient } from './prisma-client';
+import { connectTo } from './server-connection';
+import { wrongTimeouts } from './timeout-check';
+
+const logger = new Logger('Database');
 
 /** Tables beside the tenants' own that the app login may read whole. */
 export const GLOBAL_TABLES = ['app.permissions'];
@@ -49,7 +54,7 @@ async function assertRestrictedLogin(client: TenantryClient, variable: string): 
 }
 
 /**
- * Checks both serving logins before anything is served.
+ * Checks both serving logins before anything is served, and warns when other timeouts hold for them than the configured ones.
  * @throws StartupError when one could get round row-level security, or cannot connect
  */
 export async function assertRestrictedLogins(urls: DatabaseUrls, env: Env): Promise<void> {
@@ -59,14 +64,34 @@ export async function assertRestrictedLogins(urls: DatabaseUrls, env: Env): Prom
     const client = createPrismaClient(pool, env);
     try {
       await assertRestrictedLogin(client, variables[name]);
+      const wrong = await wrongTimeouts(client, env);
+      if (wrong.length > 0) logger.warn(adviceOn(variables[name], wrong));
     } catch (error) {
-      throw error instanceof StartupError
-        ? error
-        : new StartupError(`${variables[name]} does not work: ${reasonOf(error)}`, { cause: error });
+      if (error instanceof StartupError) throw error;
+      const reason = await whyNot(urls[name], variables[name], env);
+      throw new StartupError(`${variables[name]} does not work: ${reason ?? reasonOf(error)}`, { cause: error });
     } finally {
       await client.$disconnect();
       await pool.end();
     }
+  }
+}
+
+function adviceOn(variable: string, wrong: string[]): string {
+  return (
+    `On connections of ${variable} ${wrong.join(', ')}: a pooler does not pass on what they ask for. ` +
+    '`npm run db:bootstrap` with the same variables sets it for the login.'
+  );
+}
+
+/** What keeps a login out, in the words of server-connection.ts; undefined when it gets in now. */
+async function whyNot(url: string, variable: string, env: Env): Promise<string | undefined> {
+  try {
+    const client = await connectTo(url, env.POSTGRES_CONNECT_TIMEOUT_MS, variable);
+    await client.end();
+    return undefined;
+  } catch (error) {
+    return error instanceof StartupError ? error.message : undefined;
   }
 }
 

@@ -4,7 +4,7 @@ import { LOGIN_PURPOSES, LOGINS } from './login-definitions';
 import { type Administrator, isRefused } from './login-roles';
 
 /** Settings of the server, in milliseconds, and the variable of each. */
-const TIMEOUT_VARIABLES = {
+export const TIMEOUT_VARIABLES = {
   statement_timeout: 'POSTGRES_STATEMENT_TIMEOUT_MS',
   lock_timeout: 'POSTGRES_LOCK_TIMEOUT_MS',
   idle_in_transaction_session_timeout: 'POSTGRES_IDLE_IN_TRANSACTION_TIMEOUT_MS',

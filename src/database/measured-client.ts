@@ -1,12 +1,17 @@
 import { AsyncResource } from 'node:async_hooks';
 import type pg from 'pg';
+import type { AbandonableConnection } from './abandonable-client';
 import { type ChosenHostConnection, chosenHostClient } from './chosen-host-client';
+import { isConnectionLost } from './database-errors';
 import { connectionCreated, statementDone, statementFailed } from './database-events';
 import type { HostSelector } from './host-selector';
 import type { AnyPoolName } from './pool-name';
 
 /** pg's words when the client's own bound (`query_timeout`) is over: the server, or the way to it, is silent. */
 const CLIENT_TIMEOUT = 'Query read timeout';
+
+/** query_canceled: by statement_timeout, or because somebody asked. */
+const QUERY_CANCELED = '57014';
 
 /** read_only_sql_transaction: a write has met a server that is, or has become, a standby. */
 const READ_ONLY_SERVER = '25006';
@@ -29,6 +34,7 @@ export interface MeasuredConnection extends ChosenHostConnection {
 export function measuredClient(pool: AnyPoolName, hosts: HostSelector): typeof pg.Client {
   return class MeasuredClient extends chosenHostClient(hosts) implements MeasuredConnection {
     isReadOnly = false;
+    private isLost = false;
     /** Why the server has closed this connection, when it said so between two statements. */
     private lastWords: { code?: string; severity?: string } | undefined;
 
@@ -69,7 +75,11 @@ export function measuredClient(pool: AnyPoolName, hosts: HostSelector): typeof p
       // pg says only that the connection is broken; PostgreSQL's reason tells a timeout from a restart.
       if (this.lastWords && !(error as { severity?: string }).severity) Object.assign(error as Error, this.lastWords);
       const { code, severity, message } = error as { code?: string; severity?: string; message?: string };
-      statementFailed.publish({ pool, sqlState: severity ? code : undefined });
+      const isCancelledForNobody = code === QUERY_CANCELED && (this as Partial<AbandonableConnection>).abandoned;
+      if (!this.isLost && !isCancelledForNobody)
+        statementFailed.publish({ pool, sqlState: severity ? code : undefined });
+      // What is tried on a lost connection, such as to roll back, fails for that reason: it is counted once.
+      this.isLost ||= message === CLIENT_TIMEOUT || (isConnectionLost(error) && !code?.startsWith('53'));
       if (code === READ_ONLY_SERVER) {
         this.isReadOnly = true;
         hosts.doubt(this.address);

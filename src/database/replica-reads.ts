@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable, Logger } from '@nestjs/common';
 import { DomainError, UnavailableError } from '../common/errors';
+import { abandonment } from './abandonment';
 import { Pools } from './pools';
 import type { TenantryClient, TenantryTransaction } from './prisma-client';
 import { PrismaService } from './prisma.service';
@@ -8,6 +9,8 @@ import { PrismaService } from './prisma.service';
 /** How long a read waits for the replica to catch up. Streaming replication within a data centre takes milliseconds. */
 const PATIENCE_MS = 100;
 const POLL_MS = 5;
+/** A replica that has not begun to answer by then is taken for dead, even if the network does not say so. */
+const SILENCE_MS = 1_000;
 /** A replica that is behind, or fails, is left alone for so long: its readers would only lose time. */
 const REST_MS = 2_000;
 
@@ -48,10 +51,11 @@ export class ReplicaReads {
     const position = await this.primaryPosition().catch(() => undefined); // the read itself will tell
     if (!position) return undefined;
     try {
-      return { result: await read(replica, (tx) => assertReached(tx, position)) };
+      return { result: await unlessSilent((begun) => read(replica, (tx) => assertReached(tx, position).then(begun))) };
     } catch (error) {
       // A "not found" is an answer. What failed otherwise may succeed on the primary.
       if (error instanceof DomainError && !(error instanceof UnavailableError)) throw error;
+      if (abandonment()?.aborted) throw error; // the caller has gone: no fault of the replica's
       this.rest(error);
       return undefined;
     }
@@ -68,6 +72,24 @@ export class ReplicaReads {
     this.restsUntil = performance.now() + REST_MS;
     const { message } = (reason instanceof UnavailableError ? (reason.cause ?? reason) : reason) as Error;
     this.logger.warn(`Reads go to the primary for ${REST_MS / 1000} s; the replica: ${message}`);
+  }
+}
+
+/**
+ * Runs `work`, and gives it up when it does not say in time that it has begun. Given up, it ends by itself: its connection has
+ * bounds of its own, and it only reads.
+ */
+async function unlessSilent<Result>(work: (begun: () => void) => Promise<Result>): Promise<Result> {
+  let timer: NodeJS.Timeout | undefined;
+  const silence = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error('it does not answer')), SILENCE_MS);
+  });
+  const result = work(() => clearTimeout(timer));
+  try {
+    return await Promise.race([result, silence]);
+  } finally {
+    clearTimeout(timer);
+    result.catch(() => undefined); // whoever gave it up has the primary's answer
   }
 }
 

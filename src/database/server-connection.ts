@@ -3,6 +3,7 @@ import { StartupError } from '../common/errors';
 import { type HostAddress, POSTGRES_URL_ADVICE, readPostgresUrl, writePostgresUrl } from '../common/postgres-url';
 import { type ConnectionTarget, parseConnectionString } from './connection-string';
 import { connectToFirst, nameOf, NoServerError } from './first-server';
+import { isTlsFault } from './tls-fault';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 
@@ -32,7 +33,8 @@ export function urlFor(url: string, database: string, login?: { name: string; pa
 
 /** Why a server could not be connected to, in words for the operator. */
 function reasonOf(error: Error, address: HostAddress, { user, database }: ConnectionTarget): string {
-  const { code, message } = error as NodeJS.ErrnoException;
+  const { message } = error;
+  const code = stateOf(error);
   const where = nameOf(address);
   const reasons: Record<string, string> = {
     '28P01': `PostgreSQL at ${where} refuses the password of ${user}.`,
@@ -46,7 +48,9 @@ function reasonOf(error: Error, address: HostAddress, { user, database }: Connec
   return `No PostgreSQL server answers at ${where} (${code ?? message}). Is it running, and is the address right?`;
 }
 
-/** Node's codes for a certificate or a handshake that fails, and pg's words for a server without TLS. */
-function isTlsFault({ message, code }: NodeJS.ErrnoException): boolean {
-  return /CERT|SIGNED|ISSUER|^ERR_(TLS|SSL|OSSL)|^EPROTO/.test(code ?? '') || /SSL connection/.test(message);
+/** PgBouncer says the same SQLSTATE (protocol_violation) for whatever keeps a client out; its words tell them apart. */
+function stateOf({ code, message }: NodeJS.ErrnoException): string | undefined {
+  if (code !== '08P01') return code;
+  if (/authentication failed|no such user/.test(message)) return '28P01';
+  return /^no such database|^database ".*" does not exist/.test(message) ? '3D000' : code;
 }

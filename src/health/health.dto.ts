@@ -1,4 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
+import { HEALTH_EXAMPLE } from './health.example';
 
 /** What anybody may know. */
 export class HealthStatusDto {
@@ -13,8 +14,15 @@ export class HealthDetailDto {
 
   @ApiProperty({
     type: 'object',
-    additionalProperties: { type: 'object', additionalProperties: true },
-    example: { pool_app: { status: 'up', used: 1, idle: 2, waiting: 0, max: 10 } },
+    description:
+      'By check; what a check found stands beside its status, or a message where there is nothing to look at.',
+    additionalProperties: {
+      type: 'object',
+      required: ['status'],
+      properties: { status: { type: 'string', enum: ['up', 'degraded', 'down'] } },
+      additionalProperties: true,
+    },
+    example: HEALTH_EXAMPLE,
   })
   details: Record<string, object>;
 }

@@ -3,7 +3,7 @@ import { type HealthIndicatorResult, HealthIndicatorService } from '@nestjs/term
 import type { PoolName } from '../database/pool-name';
 import { Pools } from '../database/pools';
 
-/** Above this share of connections in use an instance still serves, and has little left. */
+/** From this share of connections in use on an instance still serves, and has little left. */
 const DEGRADED_SHARE = 0.8;
 
 /** How full is the pool? Down when every connection is in use and callers are turned away. */
@@ -18,7 +18,7 @@ export class PoolIndicator {
     const pool = this.pools[name];
     const max = pool.options.max;
     const used = pool.totalCount - pool.idleCount;
-    const waiting = pool.waitingCount;
+    const waiting = pool.pendingCount;
     const usage = { used, idle: pool.idleCount, waiting, max };
     const session = this.indicators.check(`pool_${name}`);
     if (pool.isFull) return session.down(usage);

@@ -6,11 +6,11 @@ import { whileWanted } from '../database/abandonment';
  * has been read: reading it loses the asynchronous context.
  */
 export function followCallers(fastify: FastifyInstance): void {
-  fastify.addHook('preValidation', (_request, reply, done) => {
+  fastify.addHook('preValidation', (request, reply, done) => {
     const controller = new AbortController();
     reply.raw.once('close', () => {
       if (!reply.raw.writableFinished) controller.abort();
     });
-    whileWanted(controller.signal, done);
+    whileWanted(controller.signal, done, request.id);
   });
 }

@@ -1,10 +1,10 @@
 import { Logger as NestPinoLogger, PinoLogger } from 'nestjs-pino';
 import pino from 'pino';
-import pretty from 'pino-pretty';
+import { prettyFactory } from 'pino-pretty';
 import type { Env } from '../config/env';
 import { readPostgresUrl } from '../common/postgres-url';
 import { POSTGRES_URLS, SECRET_VARIABLES } from '../config/secret-variables';
-import { withoutSecretFields, withoutSecrets } from './log-redaction';
+import { redacted } from './log-redaction';
 
 /** Ours are Nest's names; pino calls `log` `info`. */
 const PINO_LEVELS = { error: 'error', warn: 'warn', log: 'info', debug: 'debug' } as const;
@@ -16,6 +16,8 @@ const FRAMEWORK_CONTEXTS = new Set([
   'RouterExplorer',
   'RoutesResolver',
 ]);
+/** What is shorter hides nothing, and would tear holes into words. */
+const SHORTEST_SECRET = 6;
 const STDOUT = 1;
 /** When nobody takes the lines from us, so many characters wait; what comes then is dropped rather than kept for ever. */
 const MAX_WAITING_LENGTH = 16 * 1024 * 1024;
@@ -39,9 +41,9 @@ class OwnPinoLogger extends PinoLogger {
 }
 
 /**
- * The log of Nest and of everybody's `new Logger('Context')`, by nestjs-pino: JSON lines in production, readable ones elsewhere; LOG_LEVEL and
- * what is above it; without secrets (log-redaction.ts). Only its logger is used, not its middleware: request-log.ts writes
- * the line of a request, at a tenth of the price (docs/operations.md).
+ * The log of Nest and of everybody's `new Logger('Context')`, by nestjs-pino: JSON lines in production, readable ones
+ * elsewhere; LOG_LEVEL and what is above it; without secrets (log-redaction.ts). Its middleware is left out: it costs as much as
+ * request-log.ts, writes the URL and all headers, and knows neither the route nor the caller nor what the router refuses.
  */
 export class AppLogger extends NestPinoLogger {
   constructor(env: Pick<Env, 'NODE_ENV' | 'LOG_LEVEL'> & Partial<Env>, options: AppLoggerOptions = {}) {
@@ -62,16 +64,12 @@ function createPino(
   const options: pino.LoggerOptions = {
     level: PINO_LEVELS[env.LOG_LEVEL],
     timestamp: pino.stdTimeFunctions.isoTime,
-    formatters: {
-      level: (level) => ({ level }),
-      log: (fields) => withoutSecretFields(fields, known),
-    },
+    serializers: { err: (error: unknown) => error }, // pino's own would tell all that hangs on an error
+    formatters: { level: (level) => ({ level }) },
     hooks: {
+      // Before pino sees them: it takes the message of an error for the line's.
       logMethod(parts, write) {
-        const cleanParts = parts.map((part: unknown) =>
-          typeof part === 'string' ? withoutSecrets(part, known) : part,
-        );
-        write.apply(this, cleanParts as typeof parts);
+        write.apply(this, parts.map((part: unknown) => redacted(part, known)) as typeof parts);
       },
     },
     ...(traceIds && { mixin: traceIds }),
@@ -88,23 +86,22 @@ function jsonOutput(): pino.DestinationStream {
 function readableOutput(
   destination: pino.DestinationStream = pino.destination({ dest: STDOUT, sync: true }),
 ): pino.DestinationStream {
-  return pretty({
-    destination,
+  const format = prettyFactory({
     colorize: process.stdout.isTTY,
     ignore: 'pid,hostname,context',
     messageFormat: '{if context}[{context}] {end}{msg}',
     singleLine: true,
     translateTime: 'SYS:HH:MM:ss.l',
   });
+  return { write: (line) => destination.write(format(line)) };
 }
 
-/** The values that no line may have, whatever their form. */
+/** The values that no line may have, whatever their form; the longest first, as a URL holds its password. */
 function secretsOfConfiguration(env: Partial<Env>): string[] {
   const values: Partial<Record<string, unknown>> = { ...env };
-  const secrets = SECRET_VARIABLES.map((name) => values[name]).filter((value) => typeof value === 'string');
-  const passwords = POSTGRES_URLS.map((name) => values[name])
-    .filter((value) => typeof value === 'string')
-    .map((url) => readPostgresUrl(url)?.password)
-    .filter((password) => password !== undefined && password !== '');
-  return [...secrets, ...(passwords as string[])];
+  const secrets = SECRET_VARIABLES.map((name) => values[name]);
+  const passwords = POSTGRES_URLS.map((name) => readPostgresUrl(String(values[name]))?.password);
+  return [...secrets, ...passwords]
+    .filter((value): value is string => typeof value === 'string' && value.length >= SHORTEST_SECRET)
+    .toSorted((a, b) => b.length - a.length);
 }

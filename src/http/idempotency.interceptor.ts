@@ -7,7 +7,7 @@ import { ConflictError, DomainError, InvalidInputError, UnavailableError } from 
 import { SecretBox } from '../config/secret-box';
 import { type KeyedRequest, whileKeyed } from '../database/keyed-request';
 import { IdempotencyRepository, type Reservation, type StoredAnswer } from './idempotency.repository';
-import { KeyReleases } from './key-releases';
+import { ReservedKeys } from './reserved-keys';
 
 const PURPOSE = 'idempotency';
 const KEY_FORMAT = /^[\x21-\x7e]{1,255}$/;
@@ -22,7 +22,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
 
   constructor(
     private readonly keys: IdempotencyRepository,
-    private readonly releases: KeyReleases,
+    private readonly reservedKeys: ReservedKeys,
     private readonly box: SecretBox,
   ) {}
 
@@ -49,8 +49,8 @@ export class IdempotencyInterceptor implements NestInterceptor {
     const keyed = { mayHaveWritten: false };
     return whileKeyed(keyed, () => next.handle()).pipe(
       mergeMap(async (body: unknown) => {
-        await this.keys.complete(
-          id,
+        await this.reservedKeys.complete(
+          reservation,
           reply.statusCode,
           this.box.seal(PURPOSE, Buffer.from(JSON.stringify(body ?? null))),
         );
@@ -67,11 +67,11 @@ export class IdempotencyInterceptor implements NestInterceptor {
   ): Promise<Reservation | StoredAnswer> {
     let reservation: Reservation | undefined;
     try {
-      await this.releases.settle(id);
+      await this.reservedKeys.settle(id);
       const stored = await this.keys.reserve(id, fingerprint, (made) => (reservation = made));
       return stored ?? reservation!;
     } catch (error) {
-      if (reservation) void this.releases.release(reservation); // nothing was done under it
+      if (reservation) void this.reservedKeys.release(reservation); // nothing was done under it
       throw error;
     }
   }
@@ -102,7 +102,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
   /** Where nothing can have happened the key is free again; where something may have, it stays taken. */
   private async fail(reservation: Reservation, { mayHaveWritten }: KeyedRequest, error: unknown): Promise<never> {
     const isRefusal = error instanceof DomainError && !(error instanceof UnavailableError);
-    if (isRefusal || !mayHaveWritten) await this.releases.release(reservation);
+    if (isRefusal || !mayHaveWritten) await this.reservedKeys.release(reservation);
     throw error;
   }
 

@@ -49,9 +49,10 @@ export class IdempotencyRepository {
     });
   }
 
-  async complete(id: Buffer<ArrayBuffer>, status: number, sealedAnswer: Buffer<ArrayBuffer>): Promise<void> {
+  /** Keeps the answer for a repeated request. The same again changes nothing. */
+  async complete({ id, reservedAt }: Reservation, status: number, sealedAnswer: Buffer<ArrayBuffer>): Promise<void> {
     await this.db.run((tx) =>
-      tx.idempotencyKey.update({ where: { id }, data: { status, sealedAnswer }, select: { id: true } }),
+      tx.idempotencyKey.updateMany({ where: { id, createdAt: reservedAt }, data: { status, sealedAnswer } }),
     );
   }
 

@@ -18,7 +18,8 @@ export interface RequestDone {
   accountId: string | undefined;
 }
 
-const CALLER_WENT = 499;
+/** The status of a request whose caller went before the answer. */
+export const CALLER_WENT = 499;
 
 export const requestDone = announcement<RequestDone>('tenantry:http.request-done');
 

@@ -8,7 +8,7 @@ export interface Activity {
   /** Of all databases of the server: they share `serverConnectionsMax`. */
   serverConnections: number;
   serverConnectionsMax: number;
-  /** 0 when no transaction is open. */
+  /** Of all logins but the monitor's own; 0 when no transaction is open. */
   oldestTransactionSeconds: number;
   /** Connections that wait for another's lock. */
   lockWaits: number;
@@ -30,7 +30,7 @@ export class ActivityRepository {
         `SELECT count(*)::int AS "serverConnections",
            current_setting('max_connections')::int AS "serverConnectionsMax",
            coalesce(max(extract(epoch FROM clock_timestamp() - xact_start))
-             FILTER (WHERE datname = current_database() AND pid <> pg_backend_pid()), 0)::float8 AS "oldestTransactionSeconds",
+             FILTER (WHERE datname = current_database() AND usename IS DISTINCT FROM current_user), 0)::float8 AS "oldestTransactionSeconds",
            (count(*) FILTER (WHERE datname = current_database() AND wait_event_type = 'Lock'))::int AS "lockWaits"
          FROM pg_stat_activity WHERE backend_type = 'client backend'`,
       ),

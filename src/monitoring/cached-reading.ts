@@ -15,11 +15,12 @@ export class CachedReading<Value> {
     private readonly maxAgeMs: number,
     private readonly waitMs: number,
     private readonly onFailure: (error: unknown) => void = () => undefined,
+    private readonly nowMs: () => number = () => performance.now(),
   ) {}
 
   /** Undefined when it cannot be read, or not in time. It does not throw. */
   async get(): Promise<Value | undefined> {
-    if (this.last && performance.now() - this.last.takenAt < this.maxAgeMs) return this.last.value;
+    if (this.last && this.nowMs() - this.last.takenAt < this.maxAgeMs) return this.last.value;
     this.underway ??= this.take();
     let timer: NodeJS.Timeout | undefined;
     const patience = new Promise<undefined>((resolve) => {
@@ -33,7 +34,7 @@ export class CachedReading<Value> {
       if (!this.last || this.last.value !== undefined) this.onFailure(error);
       return undefined;
     });
-    this.last = { value, takenAt: performance.now() };
+    this.last = { value, takenAt: this.nowMs() };
     this.underway = undefined;
     return value;
   }

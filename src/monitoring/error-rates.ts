@@ -1,23 +1,41 @@
 import { Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { connectionWaited, operationDone, statementFailed } from '../database/database-events';
-import { requestDone } from '../http/request-done';
+import { CALLER_WENT, requestDone } from '../http/request-done';
 import { isOperational } from './operational-routes';
 import { SlidingCounts } from './sliding-counts';
 import { sqlStateClass } from './sqlstate-class';
 
 /** Classes (PostgreSQL manual, appendix A) that speak of the request, not of the server: bad data, violated constraints, lost races. */
 const CALLERS_CLASSES = new Set(['22', '23', '40']);
-const ERROR_OF_CLASS = 'error:';
+/** The name under which everything is counted. */
+const ALL = 'all';
+/** 4xx speaks of the request, too. */
+const SERVER_FAULT = '5xx';
+
+/** How often something of a class went wrong, and what share of all that was tried. */
+export interface ErrorRate {
+  count: number;
+  share: number;
+}
 
 /** Within the last 5 minutes, on this instance. Shares are from 0 to 1; of nothing: 0. */
 export interface ErrorRateSnapshot {
   windowSeconds: number;
-  http: { requests: number; serverErrors: number; share: number };
+  http: {
+    requests: number;
+    /** `4xx` and `5xx`. */
+    errors: Record<string, ErrorRate>;
+    /** Of 5xx. */
+    share: number;
+  };
   database: {
-    /** Operations; connections that could not be had, where these are more. */
+    /** Operations; errors, where these are more. */
     attempts: number;
-    /** By class of SQLSTATE; `connection` when PostgreSQL said nothing, `timeout` when no connection came free in time. */
-    errors: Record<string, number>;
+    /**
+     * By class of SQLSTATE; `connection` when PostgreSQL said nothing, `timeout` when no connection came free in time,
+     * `shed` when too many waited for one.
+     */
+    errors: Record<string, ErrorRate>;
     /** Of those errors that are not the caller's doing. */
     share: number;
   };
@@ -26,20 +44,21 @@ export interface ErrorRateSnapshot {
 /** Counts what went wrong lately: answers of 500 and above (probes and scrapes apart), and errors of the database by class. */
 @Injectable()
 export class ErrorRates implements OnModuleInit, OnApplicationShutdown {
-  private readonly counts = new SlidingCounts();
+  private readonly requests = new SlidingCounts();
+  private readonly operations = new SlidingCounts();
   private subscriptions: (() => void)[] = [];
 
   onModuleInit(): void {
     this.subscriptions = [
       requestDone.subscribe(({ route, status }) => {
         if (isOperational(route)) return;
-        this.counts.add('requests');
-        if (status >= 500) this.counts.add('serverErrors');
+        this.requests.add(ALL);
+        if (status >= 400 && status !== CALLER_WENT) this.requests.add(status >= 500 ? SERVER_FAULT : '4xx');
       }),
-      operationDone.subscribe(() => this.counts.add('operations')),
-      statementFailed.subscribe(({ sqlState }) => this.counts.add(ERROR_OF_CLASS + sqlStateClass(sqlState))),
+      operationDone.subscribe(() => this.operations.add(ALL)),
+      statementFailed.subscribe(({ sqlState }) => this.operations.add(sqlStateClass(sqlState))),
       connectionWaited.subscribe(({ outcome }) => {
-        if (outcome === 'timeout') this.counts.add(`${ERROR_OF_CLASS}timeout`);
+        if (outcome === 'timeout' || outcome === 'shed') this.operations.add(outcome);
       }),
     ];
   }
@@ -49,24 +68,28 @@ export class ErrorRates implements OnModuleInit, OnApplicationShutdown {
   }
 
   snapshot(): ErrorRateSnapshot {
-    const { requests = 0, serverErrors = 0, operations = 0, ...rest } = this.counts.totals();
-    const errors = Object.fromEntries(
-      Object.entries(rest).map(([name, count]) => [name.slice(ERROR_OF_CLASS.length), count]),
-    );
+    const { [ALL]: requests = 0, ...failed } = this.requests.totals();
+    const { [ALL]: operations = 0, ...errors } = this.operations.totals();
     const faults = Object.entries(errors).reduce(
       (sum, [name, count]) => (CALLERS_CLASSES.has(name) ? sum : sum + count),
       0,
     );
     const attempts = Math.max(operations, faults); // a connection that fails leaves no operation behind
     return {
-      windowSeconds: this.counts.windowSeconds,
-      http: { requests, serverErrors, share: share(serverErrors, requests) },
-      database: { attempts, errors, share: share(faults, attempts) },
+      windowSeconds: this.requests.windowSeconds,
+      http: { requests, errors: ratesOf(failed, requests), share: share(failed[SERVER_FAULT] ?? 0, requests) },
+      database: { attempts, errors: ratesOf(errors, attempts), share: share(faults, attempts) },
     };
   }
 }
 
-/** Rounded to a hundredth of a percent. */
+function ratesOf(counts: Record<string, number>, whole: number): Record<string, ErrorRate> {
+  return Object.fromEntries(
+    Object.entries(counts).map(([name, count]) => [name, { count, share: share(count, whole) }]),
+  );
+}
+
+/** Rounded to a hundredth of a percent; never more than 1. */
 function share(part: number, whole: number): number {
-  return whole === 0 ? 0 : Math.round((part / whole) * 10_000) / 10_000;
+  return whole === 0 ? 0 : Math.min(1, Math.round((part / whole) * 10_000) / 10_000);
 }

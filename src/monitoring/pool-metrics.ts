@@ -57,7 +57,7 @@ export class PoolMetrics implements OnModuleInit, OnApplicationShutdown {
         ]),
     });
     gauge('max', 'Connections that the pool may have.', (pool) => pool.options.max);
-    gauge('pending_requests', 'Callers who wait for a connection.', (pool) => pool.waitingCount);
+    gauge('pending_requests', 'Callers who wait for a connection.', (pool) => pool.pendingCount);
   }
 
   private existing(): BoundedPool[] {

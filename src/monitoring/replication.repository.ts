@@ -12,7 +12,7 @@ export interface StandbyLag {
 
 /** How far the archive is behind. */
 export interface ArchiveLag {
-  /** Written and not archived; null as long as nothing has been. It is up to one segment when all is well. */
+  /** Written and not archived: from the oldest segment that waits, or else the last one archived; null: there is neither. */
   lagBytes: number | null;
   /** Full segments that wait for `archive_command`. */
   readySegments: number;
@@ -22,6 +22,11 @@ export interface ArchiveLag {
 
 /** Where the write-ahead log ends: written, or on a standby replayed. */
 const WAL_END = 'CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END';
+
+/** The name of a segment: 8 digits for the timeline, 8 and 8 for its place (src/include/access/xlog_internal.h). */
+const SEGMENT = '^[0-9A-F]{24}';
+const startOf = (name: string): string =>
+  `('x' || substr(${name}, 9, 8))::bit(32)::bigint::numeric * 4294967296 + ('x' || substr(${name}, 17, 8))::bit(32)::bigint * segment.size`;
 
 /** Where the write-ahead log goes (PostgreSQL manual, 27.2.4, 27.2.9 and 9.28). */
 @Injectable()
@@ -47,14 +52,15 @@ export class ReplicationRepository {
   /** Undefined when archiving is off. */
   async readArchive(): Promise<ArchiveLag | undefined> {
     const [archive] = await this.db.query<ArchiveLag>(
-      // The name of a segment: 8 digits for the timeline, 8 and 8 for its place (src/include/access/xlog_internal.h).
-      `SELECT failed_count::float8 AS failed,
-         (SELECT count(*)::int FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready') AS "readySegments",
-         CASE WHEN last_archived_wal ~ '^[0-9A-F]{24}' THEN greatest(0, pg_wal_lsn_diff(${WAL_END}, '0/0')
-           - ('x' || substr(last_archived_wal, 9, 8))::bit(32)::bigint::numeric * 4294967296
-           - (('x' || substr(last_archived_wal, 17, 8))::bit(32)::bigint + 1) * segment.size)::float8 END AS "lagBytes"
+      `SELECT failed_count::float8 AS failed, waiting.count AS "readySegments",
+         -- not greatest(0, …) alone, which makes a 0 of what is not known
+         CASE WHEN done.at IS NOT NULL THEN greatest(0, pg_wal_lsn_diff(${WAL_END}, '0/0') - done.at)::float8 END AS "lagBytes"
        FROM pg_stat_archiver,
-         (SELECT setting::bigint AS size FROM pg_settings WHERE name = 'wal_segment_size') AS segment
+         (SELECT setting::bigint AS size FROM pg_settings WHERE name = 'wal_segment_size') AS segment,
+         (SELECT count(*)::int, min(name) AS oldest FROM pg_ls_archive_statusdir() WHERE name ~ '${SEGMENT}[.]ready$') AS waiting,
+         LATERAL (SELECT CASE
+           WHEN waiting.oldest IS NOT NULL THEN ${startOf('waiting.oldest')}
+           WHEN last_archived_wal ~ '${SEGMENT}' THEN ${startOf('last_archived_wal')} + segment.size END AS at) AS done
        WHERE current_setting('archive_mode') <> 'off'`,
     );
     return archive;

@@ -1,5 +1,6 @@
 import { Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { Env } from '../config/env';
+import { currentRequestId } from '../database/abandonment';
 import { statementDone } from '../database/database-events';
 import { describeStatement } from '../database/statement-text';
 
@@ -18,7 +19,15 @@ export class SlowStatementLog implements OnModuleInit, OnApplicationShutdown {
       const ms = seconds * 1000;
       if (ms < threshold) return;
       const { text, textFingerprint } = describeStatement(sql);
-      this.logger.warn(`${textFingerprint} took ${ms.toFixed(0)} ms, pool ${pool}, ${sqlState || 'ok'}: ${text}`);
+      this.logger.warn({
+        msg: 'Slow statement',
+        requestId: currentRequestId(),
+        textFingerprint,
+        durationMs: Math.round(ms),
+        pool,
+        outcome: sqlState || 'ok',
+        text,
+      });
     });
   }
 

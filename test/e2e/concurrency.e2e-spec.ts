@@ -21,7 +21,11 @@ let app: TestApp;
 const parties: Party[] = [];
 
 beforeAll(async () => {
-  app = await createTestApp({ POSTGRES_POOL_SIZE: POOL_SIZE, POSTGRES_CONNECT_TIMEOUT_MS: 30_000 });
+  app = await createTestApp({
+    POSTGRES_POOL_SIZE: POOL_SIZE,
+    POSTGRES_CONNECT_TIMEOUT_MS: 30_000,
+    POSTGRES_MAX_WAITING: 2 * IN_FLIGHT, // a denial is recorded after its answer, and waits beside the requests
+  });
   for (let index = 0; index < TENANTS; index += 1) {
     const { tenant, owner } = await newTenantWithOwner(app);
     parties.push({ tenant, owner, powerless: await newUser(app, tenant), mark: `mark-${index}-` });

@@ -1,17 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { DenialRecorder } from '../../src/audit/denial-recorder';
 import { readEnv } from '../../src/config/env';
 import { createApp } from '../../src/create-app';
 import { Pools } from '../../src/database/pools';
+import { HEALTH_EXAMPLE } from '../../src/health/health.example';
 import { HealthService } from '../../src/health/health.service';
+import { Lifecycle } from '../../src/http/lifecycle';
 import { createDocument } from '../../src/openapi';
 import { ApiClient } from '../support/api-client';
 import { createTestApp, type TestApp } from '../support/app';
 import { eventually } from '../support/eventually';
 import { OwnServer } from '../support/own-server';
 import { Recorder } from '../support/recorder';
-import { newTenantWithOwner } from '../support/tenant';
+import { newTenant, newTenantWithOwner } from '../support/tenant';
 
 const PROBES = ['/health/live', '/health/ready', '/health/startup'];
 const OK = { status: 'ok' };
@@ -52,6 +53,21 @@ describe('the health of an instance that serves', () => {
       expect(JSON.stringify(body)).not.toContain(new URL(url).password);
       expect(JSON.stringify(body)).not.toContain(new URL(url).host);
     }
+  });
+
+  it('is as the example of the OpenAPI document shows it, check by check', async () => {
+    type Details = Record<string, Record<string, object>>;
+    const { details } = (await app.administrator.get<{ details: Details }>('/health').expect(200)).body;
+    const example = HEALTH_EXAMPLE as unknown as Details;
+    const namesIn = (values: object): string[] => Object.keys(values).toSorted((a, b) => (a < b ? -1 : 1));
+    expect(namesIn(example)).toEqual(namesIn(details));
+    for (const [check, found] of Object.entries(details)) {
+      if ('message' in found) continue; // nothing to look at here
+      const { cachedResponse: _cachedResponse, ...always } = found;
+      expect([check, namesIn(example[check]!)]).toEqual([check, namesIn(always)]);
+    }
+    for (const part of ['http', 'database'])
+      expect(namesIn(example.error_rate![part]!)).toEqual(namesIn(details.error_rate![part]!));
   });
 
   it('is told in detail to nobody else', async () => {
@@ -185,10 +201,6 @@ describe('an instance that is told to stop', () => {
     const patience = { POSTGRES_LOCK_TIMEOUT_MS: 25_000, POSTGRES_STATEMENT_TIMEOUT_MS: 25_000 };
     const app = await createTestApp(patience);
     const { tenant, owner } = await newTenantWithOwner(app);
-    let release = (): void => undefined;
-    const held = new Promise<void>((resolve) => (release = resolve));
-    // As long as this hook runs, the server still listens.
-    jest.spyOn(app.nest.get(DenialRecorder), 'beforeApplicationShutdown').mockReturnValue(held);
     const lock = await app.database.connect('admin');
     let closing: Promise<void> | undefined;
     try {
@@ -201,18 +213,46 @@ describe('an instance that is told to stop', () => {
         expect(await app.database.query('admin', waiting, [app.database.name])).toHaveLength(1);
       });
 
-      closing = app.nest.close();
-      await eventually(async () => app.anonymous().get('/health/ready').expectProblem(503, 'not_ready'));
+      await app.nest.get(Lifecycle).leave(); // as main.ts does; it listens still
+      await app.anonymous().get('/health/ready').expectProblem(503, 'not_ready');
       await app.anonymous().get('/health/startup').expectProblem(503, 'not_ready');
       await app.anonymous().get('/health/live').expect(200, OK);
 
-      release();
+      closing = app.nest.close();
+      await eventually(() => expect(fetch(app.target.url)).rejects.toThrow('fetch failed'));
       await lock.query('ROLLBACK');
       expect(await finished).toBe('In time');
       await closing;
-      await expect(fetch(app.target.url)).rejects.toThrow('fetch failed');
     } finally {
-      release();
+      await lock.end();
+      await closing;
+      await app.close();
+    }
+  });
+
+  it('records in the audit trail what it refuses to a request under way', async () => {
+    const app = await createTestApp({ POSTGRES_LOCK_TIMEOUT_MS: 25_000, POSTGRES_STATEMENT_TIMEOUT_MS: 25_000 });
+    const { tenant, viewer } = await newTenant(app);
+    const lock = await app.database.connect('admin');
+    let closing: Promise<void> | undefined;
+    try {
+      await lock.query('BEGIN; LOCK TABLE identity.sessions IN ACCESS EXCLUSIVE MODE');
+      const refused = viewer
+        .patch(`/v1/tenants/${tenant.id}`, { name: 'Mine' })
+        .expectProblem(403, 'permission_missing')
+        .then(() => undefined);
+      await eventually(async () => {
+        const waiting = `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = $1`;
+        expect(await app.database.query('admin', waiting, [app.database.name])).toHaveLength(1);
+      });
+      closing = app.nest.close();
+      await eventually(() => expect(fetch(app.target.url)).rejects.toThrow('fetch failed'));
+      await lock.query('ROLLBACK');
+      await refused;
+      await closing;
+      const denials = `SELECT action FROM audit.events WHERE tenant_id = $1 AND action = 'access.denied'`;
+      expect(await app.database.query('admin', denials, [tenant.id])).toHaveLength(1);
+    } finally {
       await lock.end();
       await closing;
       await app.close();

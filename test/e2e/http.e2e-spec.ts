@@ -3,6 +3,7 @@ import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Env } from '../../src/config/env';
 import { configureApp, createAdapter } from '../../src/http/configure-app';
+import { Lifecycle } from '../../src/http/lifecycle';
 import { createTestApp, type TestApp } from '../support/app';
 import { type RawAnswer, sendBytes, sendRaw } from '../support/raw-http';
 
@@ -351,7 +352,7 @@ class EchoController {
   }
 }
 
-@Module({ controllers: [EchoController] })
+@Module({ controllers: [EchoController], providers: [Lifecycle, Env] })
 class EchoModule {}
 
 /** The HTTP side of Tenantry alone, with less patience. */

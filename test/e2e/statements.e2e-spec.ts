@@ -1,13 +1,14 @@
 import { describeStatement } from '../../src/database/statement-text';
 import type { StatementDto, StatementPlanDto, StatementsDto } from '../../src/monitoring/statement.dto';
 import { createTestApp, type TestApp } from '../support/app';
+import { scrape } from '../support/scrape';
 import { newTenantWithOwner } from '../support/tenant';
 
 const STATEMENTS = '/v1/platform/database/statements';
 
 let app: TestApp;
 beforeAll(async () => {
-  app = await createTestApp();
+  app = await createTestApp({ METRICS_TOKEN: 'a-token-for-the-scrapes' });
   const { tenant, owner } = await newTenantWithOwner(app);
   for (let call = 0; call < 3; call += 1) await owner.get(`/v1/tenants/${tenant.id}/roles`).expect(200);
 });
@@ -157,9 +158,25 @@ describe('GET /v1/platform/database/statements/:fingerprint/plan', () => {
   });
 });
 
+describe('pg_stat_statements_*', () => {
+  it('counts the 20 statements that took most time, by fingerprint and login', async () => {
+    const page = await list({ limit: '20' });
+    const scraped = await scrape(app);
+    for (const what of ['calls', 'seconds', 'rows']) {
+      const samples = scraped.find(`pg_stat_statements_${what}_total`);
+      expect(samples).toHaveLength(20);
+      for (const { labels } of samples) expect(Object.keys(labels).toSorted()).toEqual(['fingerprint', 'login']);
+    }
+    const [{ fingerprint, login, calls, totalMs }] = page as [StatementDto];
+    expect(scraped.value('pg_stat_statements_calls_total', { fingerprint, login })).toBeGreaterThanOrEqual(calls);
+    const seconds = scraped.value('pg_stat_statements_seconds_total', { fingerprint, login })!;
+    expect(seconds * 1000).toBeGreaterThanOrEqual(totalMs - 0.001);
+  });
+});
+
 describe('on a server that does not count', () => {
   it('says what is missing; all else works', async () => {
-    const bare = await createTestApp();
+    const bare = await createTestApp({ METRICS_TOKEN: 'a-token-for-the-scrapes' });
     try {
       await bare.database.query('admin', 'DROP EXTENSION pg_stat_statements');
       const { body } = await bare.administrator.get(STATEMENTS).expect(200);
@@ -170,6 +187,9 @@ describe('on a server that does not count', () => {
         data: [],
       });
       await bare.administrator.get(`${STATEMENTS}/1234567890/plan`).expectProblem(404, 'not_found');
+      const scraped = await scrape(bare);
+      expect(scraped.series.filter((name) => name.startsWith('pg_stat_statements'))).toEqual([]);
+      expect(scraped.value('pg_up')).toBe(1);
     } finally {
       await bare.close();
     }

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readEnv } from '../../src/config/env';
 import { whileWanted } from '../../src/database/abandonment';
@@ -59,6 +61,21 @@ describe('BoundedPool', () => {
     for (const { reason } of refused) expect(reason).toMatchObject({ code: 'too_busy', retryAfterSeconds: 1 });
   });
 
+  it('counts who waits until it is known where to connect', async () => {
+    const silent = createServer().listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const { port } = silent.address() as AddressInfo;
+    const hosts = `127.0.0.1:${port},127.0.0.1:${port}`;
+    const env = Object.assign(readEnv({}), { POSTGRES_CONNECT_TIMEOUT_MS: 1_000 });
+    pool = createPool('app', `postgresql://somebody:secret@${hosts}/nowhere`, env);
+    const callers = Array.from({ length: 3 }, () => pool.query('SELECT 1').catch((error: Error) => error));
+    await once(silent, 'connection');
+    expect([pool.waitingCount, pool.pendingCount]).toEqual([0, 3]);
+    for (const outcome of await Promise.all(callers)) expect(outcome).toMatchObject({ code: 'database_unavailable' });
+    expect(pool.pendingCount).toBe(0);
+    silent.close();
+  });
+
   it('lets nobody wait longer than the bound', async () => {
     open({ POSTGRES_POOL_SIZE: 1, POSTGRES_CONNECT_TIMEOUT_MS: 200 });
     await pool.query('SELECT 1');
@@ -112,6 +129,20 @@ describe('BoundedPool', () => {
     });
   });
 
+  it('begins nothing more for a caller who goes between two statements, and ends his transaction', async () => {
+    open({ POSTGRES_POOL_SIZE: 1 });
+    const pid = await pidOf();
+    const caller = new AbortController();
+    const client = await whileWanted(caller.signal, () => pool.connect());
+    await client.query('BEGIN');
+    caller.abort();
+    await expect(client.query('SELECT 1')).rejects.toMatchObject({ name: 'AbortError' });
+    await expect(client.query({ text: 'SELECT $1::int', values: [1] })).rejects.toMatchObject({ name: 'AbortError' });
+    await client.query('ROLLBACK');
+    client.release();
+    expect(await pidOf()).toBe(pid);
+  });
+
   it('gives up on a server that does not answer, and on its connection', async () => {
     open({ POSTGRES_POOL_SIZE: 1, POSTGRES_STATEMENT_TIMEOUT_MS: 100 });
     const client = await pool.connect();
@@ -142,5 +173,29 @@ describe('BoundedPool', () => {
     expect(waited.map(({ outcome }) => outcome).sort()).toEqual(['ok', 'ok', 'ok', 'shed']);
     expect(failed).toEqual([{ pool: 'app', sqlState: '22012' }]);
     expect(counts).toEqual({ created: 1, used: 3 });
+  });
+
+  it('tells of a lost connection once, whatever is tried on it then, and of no statement whose caller has gone', async () => {
+    open({ POSTGRES_POOL_SIZE: 1 });
+    const failed: StatementFailed[] = [];
+    const stop = statementFailed.subscribe((event) => failed.push(event));
+    const client = await pool.connect();
+    client.on('error', () => undefined);
+    const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+    const underWay = client.query('SELECT pg_sleep(20)').catch((error: Error) => error);
+    await database.query('admin', 'SELECT pg_terminate_backend($1)', [rows[0]!.pid]);
+    await underWay;
+    await expect(client.query('ROLLBACK')).rejects.toThrow();
+    client.release(true);
+    expect(failed).toEqual([{ pool: 'app', sqlState: '57P01' }]);
+
+    const caller = new AbortController();
+    const statement = whileWanted(caller.signal, () => pool.query(`SELECT pg_sleep(20) /* unwanted */`));
+    const outcome = statement.catch((error: unknown) => error);
+    await eventually(() => isRunning('unwanted'));
+    caller.abort();
+    expect(await outcome).toMatchObject({ code: '57014' });
+    stop();
+    expect(failed).toHaveLength(1);
   });
 });

@@ -2,13 +2,15 @@ import { newId } from '../../src/common/id';
 import type { TenantTx } from '../../src/database/tenant-db';
 import { readCatalogue, type Query } from '../support/catalogue';
 import { type Doors, openDoors } from '../support/doors';
+import { pgBouncerProgram } from '../support/pgbouncer';
 import { newDatabase, type TestDatabase } from '../support/postgres';
 import { Rows } from '../support/rows';
 
 const TENANTS = 8;
 const TRANSACTIONS = 1_000;
 const CONCURRENCY = 20;
-const POOL_SIZE = 2;
+/** Through PgBouncer it is there that they meet on few connections. */
+const POOL_SIZE = pgBouncerProgram() ? CONCURRENCY : 2;
 
 class Abort extends Error {}
 

@@ -153,12 +153,21 @@ export class ChaosStage {
     return Object.fromEntries(rows.map(({ name, count }) => [name, count]));
   }
 
-  /** Ends the app login's connections, whatever they are doing. @returns how many */
-  async terminateBackends(condition = 'true'): Promise<number> {
+  /** Ends connections of these logins, whatever they are doing. @returns how many */
+  async terminateBackends(condition = 'true', logins = ['tenantry_app']): Promise<number> {
     const { rowCount } = await this.asSuperuser((client) =>
       client.query(
-        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'tenantry_app' AND (${condition})`,
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = ANY ($1) AND (${condition})`,
+        [logins],
       ),
+    );
+    return rowCount ?? 0;
+  }
+
+  /** How many backends of the app login wait for a lock. */
+  async countWaiting(): Promise<number> {
+    const { rowCount } = await this.asSuperuser((client) =>
+      client.query(`SELECT FROM pg_stat_activity WHERE usename = 'tenantry_app' AND wait_event_type = 'Lock'`),
     );
     return rowCount ?? 0;
   }

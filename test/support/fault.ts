@@ -2,10 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ChaosStage } from './chaos';
 import { countStatuses, longest, type LoadReport, type Outcome, SteadyLoad } from './steady-load';
 
-const BEFORE_MS = 300;
-const AFTER_MS = 500;
+/** How many are made before the fault, and after. */
+const WRITES = 10;
 /** The promise: ready again so soon after the server's return. */
 const READY_WITHIN_MS = 2_000;
+const PROBE_INTERVAL_MS = 100;
 const RETURN_WITHIN_MS = 20_000;
 
 /** What callers saw of a fault, and what was lost. */
@@ -16,6 +17,8 @@ export interface FaultReport extends LoadReport {
   after: Outcome[];
   /** Acknowledged writes that the database does not have. */
   lost: string[];
+  /** What /health/live said, all the time. */
+  liveness: Set<number>;
 }
 
 /**
@@ -23,31 +26,60 @@ export interface FaultReport extends LoadReport {
  * @param fault ends when the server, or the way to it, is about to return
  * @throws Error when the instance is not ready within two seconds of the server's return
  */
-export async function underLoad(stage: ChaosStage, fault: () => Promise<void>): Promise<FaultReport> {
+export async function underLoad(stage: ChaosStage, fault: (load: SteadyLoad) => Promise<void>): Promise<FaultReport> {
   const { tenantId, accessToken } = stage;
   const load = new SteadyLoad({ baseUrl: () => stage.url, tenantId, accessToken });
+  const watch = watchLiveness(stage);
   let report: LoadReport;
   let readyAfterMs: number;
   let recoveredAt: number;
   try {
-    await sleep(BEFORE_MS);
-    await fault();
+    await load.untilWritten(WRITES);
+    await fault(load);
     await stage.untilAccepting(RETURN_WITHIN_MS);
     readyAfterMs = await stage.untilReady(READY_WITHIN_MS);
     recoveredAt = performance.now();
     await stage.starting;
-    await sleep(AFTER_MS);
+    await load.untilWritten(WRITES);
   } finally {
     report = await load.stop();
+    await watch.stop();
   }
   const after = report.outcomes.filter(({ at, ms }) => at - ms > recoveredAt);
-  return { ...report, readyAfterMs, after, lost: await stage.lostOf(report) };
+  return { ...report, readyAfterMs, after, lost: await stage.lostOf(report), liveness: watch.seen };
 }
 
-/** A line of the table in docs/operations.md, "Faults and what callers see". */
-export function printFault(fault: string, { outcomes, lost, readyAfterMs }: FaultReport): void {
+function watchLiveness(stage: ChaosStage): { seen: Set<number>; stop(): Promise<void> } {
+  const seen = new Set<number>();
+  let isOver = false;
+  const watching = (async () => {
+    while (!isOver) {
+      seen.add(await stage.statusOf('/health/live').catch(() => 0));
+      await sleep(PROBE_INTERVAL_MS);
+    }
+  })();
+  return {
+    seen,
+    stop: () => {
+      isOver = true;
+      return watching;
+    },
+  };
+}
+
+/** What the table in docs/operations.md, "Faults and what callers see", has of a fault. */
+export interface FaultRow {
+  outcomes: readonly Outcome[];
+  lost: readonly string[];
+  /** Until requests succeeded again; undefined where they always did. */
+  readyAfterMs?: number;
+}
+
+/** Prints a line of that table. */
+export function printFault(fault: string, { outcomes, lost, readyAfterMs }: FaultRow): void {
   const statuses = Object.entries(countStatuses(outcomes)).map(([status, count]) => `${status} × ${count}`);
-  const cells = [fault, statuses.join(', '), seconds(longest(outcomes)), seconds(readyAfterMs), lost.length];
+  const again = readyAfterMs === undefined ? '–' : seconds(readyAfterMs);
+  const cells = [fault, statuses.join(', '), seconds(longest(outcomes)), again, lost.length];
   process.stdout.write(`| ${cells.join(' | ')} |\n`);
 }
 

@@ -9,6 +9,8 @@ import { makeTestDirectory, removeTestDirectory } from './test-directory';
 
 const DATABASE = 'own';
 
+type Settings = Readonly<Record<string, string>>;
+
 /**
  * A PostgreSQL server of a suite's own, to be stopped and killed, with one migrated database; behind a PgBouncer of its own,
  * which stays, when the run goes through it.
@@ -16,20 +18,28 @@ const DATABASE = 'own';
 export class OwnServer {
   private constructor(
     private readonly directory: string,
+    private readonly settings: Settings,
     private server: EmbeddedPostgres,
     readonly urls: LoginUrls,
-    private readonly bouncer: PgBouncer | undefined,
+    readonly bouncer: PgBouncer | undefined,
   ) {}
 
-  static async start(): Promise<OwnServer> {
+  /** @param settings of postgresql.conf */
+  static async start(settings: Settings = {}): Promise<OwnServer> {
     const directory = makeTestDirectory();
-    const server = await launch(directory);
+    const server = await launch(directory, settings);
     try {
       const { urls } = await bootstrapDatabase(server.adminUrl(), { database: DATABASE });
       await deployMigrations((urls as LoginUrls).owner);
       const program = pgBouncerProgram();
       const bouncer = program ? await PgBouncer.start(program, directory, server.adminUrl()) : undefined;
-      return new OwnServer(directory, server, bouncer?.urlsOf(urls as LoginUrls) ?? (urls as LoginUrls), bouncer);
+      return new OwnServer(
+        directory,
+        settings,
+        server,
+        bouncer?.urlsOf(urls as LoginUrls) ?? (urls as LoginUrls),
+        bouncer,
+      );
     } catch (error) {
       await server.stop();
       removeTestDirectory(directory);
@@ -37,12 +47,17 @@ export class OwnServer {
     }
   }
 
+  /** Of the superuser. */
+  adminUrl(): string {
+    return this.server.adminUrl(DATABASE);
+  }
+
   stop(): Promise<void> {
     return this.server.stop();
   }
 
   async startAgain(): Promise<void> {
-    this.server = await launch(this.directory);
+    this.server = await launch(this.directory, this.settings);
   }
 
   /** As the kernel does when memory runs out. */
@@ -58,7 +73,7 @@ export class OwnServer {
   }
 }
 
-function launch(directory: string): Promise<EmbeddedPostgres> {
+function launch(directory: string, settings: Settings): Promise<EmbeddedPostgres> {
   const binDir = process.env.TEST_POSTGRES_BIN;
-  return startEmbeddedPostgres({ dataDir: directory, ...(binDir && { binDir }) });
+  return startEmbeddedPostgres({ dataDir: directory, settings, ...(binDir && { binDir }) });
 }

@@ -18,7 +18,7 @@ const DIRECTORY = 'pgbouncer';
 const PORT = 5432;
 const SOCKET = `.s.PGSQL.${PORT}`;
 /** Server connections for each login and database: fewer than the application's pool, so that clients do share them. */
-const POOL_SIZE = 3;
+export const SERVER_CONNECTIONS = 3;
 const START_TIMEOUT_MS = 10_000;
 const POLL_MS = 20;
 
@@ -27,10 +27,15 @@ export const pgBouncerProgram = (): string | undefined => process.env.TEST_PGBOU
 
 /** A PgBouncer in transaction mode before one server, all of whose databases it serves. */
 export class PgBouncer {
+  private child: ChildProcess;
+
   private constructor(
+    private readonly program: string,
     private readonly directory: string,
-    private readonly child: ChildProcess,
-  ) {}
+    private readonly account: Account | undefined,
+  ) {
+    this.child = this.launch();
+  }
 
   /**
    * @param parent where it gets a directory of its own; the server's account can enter it
@@ -44,7 +49,7 @@ export class PgBouncer {
     if (account) chownSync(directory, account.uid, account.gid);
     writeOwnedFile(path.join(directory, 'userlist.txt'), await userList(adminUrl), account);
     writeOwnedFile(path.join(directory, 'pgbouncer.ini'), configuration(directory, adminUrl), account);
-    const bouncer = new PgBouncer(directory, launch(program, directory, account));
+    const bouncer = new PgBouncer(program, directory, account);
     try {
       await bouncer.untilListening();
       return bouncer;
@@ -68,6 +73,27 @@ export class PgBouncer {
     const ended = once(this.child, 'exit');
     this.child.kill('SIGTERM'); // at once; SIGINT would wait for its clients
     await ended;
+  }
+
+  /** Ends it with all its connections, and starts it again. */
+  async restart(): Promise<void> {
+    await this.stop();
+    this.child = this.launch();
+    await this.untilListening();
+  }
+
+  /** In a session of its own, so that a terminal's Ctrl-C does not reach it before the specs have ended. */
+  private launch(): ChildProcess {
+    const child = spawn(this.program, ['--quiet', path.join(this.directory, 'pgbouncer.ini')], {
+      ...idsOf(this.account),
+      cwd: this.directory,
+      env: { ...PROGRAM_ENV, TMPDIR: process.env.TMPDIR }, // by it .ci/run knows what a step has left running
+      detached: true,
+      stdio: 'ignore',
+    });
+    child.on('error', () => undefined); // it shows as a child without a pid
+    child.unref();
+    return child;
   }
 
   private async untilListening(): Promise<void> {
@@ -95,33 +121,37 @@ export function killPgBouncer(parent: string): void {
   }
 }
 
-/** What docs/operations.md recommends, and what a test needs beside: databases without end, and short waits. */
+/** The settings of docs/operations.md, with what a test needs instead: every database, a socket, few connections, short waits. */
 function configuration(directory: string, adminUrl: string): string {
-  const { host, port } = readPostgresUrl(adminUrl)!.hosts[0]!;
-  return `[databases]
-* = host=${host} port=${port}
+  const { user, hosts } = readPostgresUrl(adminUrl)!;
+  const { host, port } = hosts[0]!;
+  const ours = new Map<string, string | number>([
+    ['listen_addr', ''],
+    ['listen_port', PORT],
+    ['unix_socket_dir', directory],
+    ['unix_socket_mode', '0700'],
+    ['logfile', path.join(directory, 'pgbouncer.log')],
+    ['pidfile', path.join(directory, 'pgbouncer.pid')],
+    ['auth_file', path.join(directory, 'userlist.txt')],
+    ['auth_user', user!],
+    ['default_pool_size', SERVER_CONNECTIONS],
+    ['query_wait_timeout', 3], // below Prisma's maxWait, so that it is this one that is seen
+    ['server_idle_timeout', 10], // each suite has a database
+    ['log_connections', 0],
+    ['log_disconnections', 0],
+  ]);
+  const kept = documentedSettings()
+    .replace(/^tenantry = .*$/m, `* = host=${host} port=${port}`)
+    .split('\n')
+    .filter((line) => !ours.has(line.split(' = ')[0]!));
+  return [...kept, ...[...ours].map(([name, value]) => `${name} = ${value}`), ''].join('\n');
+}
 
-[pgbouncer]
-listen_addr =
-listen_port = ${PORT}
-unix_socket_dir = ${directory}
-unix_socket_mode = 0700
-logfile = ${directory}/pgbouncer.log
-pidfile = ${directory}/pgbouncer.pid
-log_connections = 0
-log_disconnections = 0
-auth_type = scram-sha-256
-auth_file = ${directory}/userlist.txt
-auth_user = ${readPostgresUrl(adminUrl)!.user}
-pool_mode = transaction
-default_pool_size = ${POOL_SIZE}
-max_client_conn = 2000
-ignore_startup_parameters = statement_timeout,lock_timeout,idle_in_transaction_session_timeout
-query_wait_timeout = 5
-server_connect_timeout = 5
-server_login_retry = 1
-server_idle_timeout = 10
-`;
+function documentedSettings(): string {
+  const text = readFileSync(path.join(__dirname, '../../docs/operations.md'), 'utf8');
+  const [, settings] = /^## PgBouncer$[^]*?^```ini\n([^]*?)^```$/m.exec(text) ?? [];
+  if (!settings) throw new Error('docs/operations.md has no settings of PgBouncer in its section of that name.');
+  return settings;
 }
 
 /**
@@ -140,20 +170,6 @@ async function userList(adminUrl: string): Promise<string> {
   } finally {
     await client.end();
   }
-}
-
-/** In a session of its own, so that a terminal's Ctrl-C does not reach it before the specs have ended. */
-function launch(program: string, directory: string, account: Account | undefined): ChildProcess {
-  const child = spawn(program, ['--quiet', path.join(directory, 'pgbouncer.ini')], {
-    ...idsOf(account),
-    cwd: directory,
-    env: { ...PROGRAM_ENV, TMPDIR: process.env.TMPDIR }, // by it .ci/run knows what a step has left running
-    detached: true,
-    stdio: 'ignore',
-  });
-  child.on('error', () => undefined); // it shows as a child without a pid
-  child.unref();
-  return child;
 }
 
 function answers(socket: string): Promise<boolean> {

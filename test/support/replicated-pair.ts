@@ -97,6 +97,12 @@ export class ReplicatedPair {
     }
   }
 
+  /** The primary waits for no standby any more. */
+  async commitAlone(): Promise<void> {
+    await this.query(this.primary, `ALTER SYSTEM SET synchronous_standby_names = ''`);
+    await this.query(this.primary, 'SELECT pg_reload_conf()');
+  }
+
   /** Both stopped, whatever state they are in. */
   async stop(): Promise<void> {
     await Promise.all([this.primary.stop(), this.standby.stop()]);
@@ -150,10 +156,15 @@ export class PairMember {
 
   /** Kills it with all its backends at once, as a machine that loses its power does. */
   async kill(): Promise<void> {
+    this.signalAll('SIGKILL');
+    while (isPostmasterAlive(this.cluster.pgData)) await sleep(POLL_MS);
+  }
+
+  /** To the server and all its backends. */
+  signalAll(name: NodeJS.Signals): void {
     const [pid] = readFileSync(path.join(this.cluster.pgData, 'postmaster.pid'), 'utf8').split('\n');
     const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean);
-    for (const id of [pid, ...children]) signal(Number(id), 'SIGKILL');
-    while (isPostmasterAlive(this.cluster.pgData)) await sleep(POLL_MS);
+    for (const id of [pid, ...children]) signal(Number(id), name);
   }
 
   /** Makes it the primary; it waits for no standby of its own. */
@@ -164,6 +175,7 @@ export class PairMember {
 
   async stop(): Promise<void> {
     if (!isPostmasterAlive(this.cluster.pgData)) return;
+    this.signalAll('SIGCONT'); // whatever a failed test has left
     await stopPostmaster(this.binaries, this.cluster.pgData, this.cluster.home.account);
   }
 }

@@ -54,6 +54,16 @@ export class ServerProcess {
     throw new Error(`It does not serve:\n${this.output}`);
   }
 
+  /** Waits until it has written that. @throws Error with its output when it ends before, or takes too long */
+  async says(words: RegExp): Promise<void> {
+    const deadline = Date.now() + READY_TIMEOUT_MS;
+    for await (const _ of every(SAMPLING_MS)) {
+      if (words.test(this.output)) return;
+      if (!this.isRunning || Date.now() > deadline) break;
+    }
+    throw new Error(`It does not say ${words}:\n${this.output}`);
+  }
+
   /** To this process alone, as an orchestrator does. */
   kill(signal: NodeJS.Signals): void {
     this.child.kill(signal);

@@ -50,6 +50,17 @@ export class SteadyLoad {
     return this.report;
   }
 
+  /** Resolves when so many more writes have been acknowledged. @throws Error when that takes too long */
+  async untilWritten(count: number): Promise<void> {
+    const { acknowledged } = this.report;
+    const goal = acknowledged.length + count;
+    const deadline = performance.now() + PATIENCE_MS;
+    while (acknowledged.length < goal) {
+      if (performance.now() > deadline) throw new Error(`${goal - acknowledged.length} of ${count} writes not made`);
+      await sleep(PAUSE_MS);
+    }
+  }
+
   private async work(kind: Outcome['kind']): Promise<void> {
     while (this.running) {
       const start = performance.now();
