@@ -85,6 +85,13 @@ export function windowFor(moment: Moment, holdings: Holdings): CoverageWindow {
   throw new OutsideCoverageError(at, windows);
 }
 
+/** What has to be replayed up to a moment: PostgreSQL stops when it meets the first commit after it. */
+export function segmentsUpTo(moment: Moment, { segments }: CoverageWindow): readonly ArchivedSegment[] {
+  if (moment.kind === 'latest') return segments;
+  const last = segments.findIndex(({ committedAt }) => committedAt && committedAt > moment.at);
+  return last < 0 ? segments : segments.slice(0, last + 1);
+}
+
 /** A timeline was the cluster's own from its first commit on; before that its forerunner was. */
 function begunBefore(at: Date, { history, segments }: Timeline): boolean {
   if (history.length === 0) return true;

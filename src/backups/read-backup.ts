@@ -144,10 +144,10 @@ async function storedContent<Result>(
     ...(manifest.keyId === undefined ? [] : [open(keys, stored.name)]),
     content,
   ];
-  let failure: unknown;
+  let failure: Error | undefined;
   let result: Result | undefined;
   // Of two that fail the first is the reason; the other one only learns that there is nothing more to come.
-  const fail = (error: unknown): void => {
+  const fail = (error: Error): void => {
     failure ??= error;
     content.destroy();
   };

@@ -17,7 +17,14 @@ export const POSTGRES_URLS = [
  * The variables that hold secrets. Each NAME may be given as NAME_FILE, the name of a file that holds the value (secrets of
  * Docker and Kubernetes), and either may hold a value that `npm run secret:encrypt` made.
  */
-export const SECRET_VARIABLES = [...POSTGRES_URLS, 'SECRET_KEY', 'BOOTSTRAP_ADMIN_PASSWORD', 'METRICS_TOKEN'] as const;
+export const SECRET_VARIABLES = [
+  ...POSTGRES_URLS,
+  'SECRET_KEY',
+  'BOOTSTRAP_ADMIN_PASSWORD',
+  'METRICS_TOKEN',
+  'BACKUP_KEY',
+  'BACKUP_OLD_KEYS',
+] as const;
 
 /** The key of encrypted values; CONFIG_KEY_FILE names a file that holds it. */
 const CONFIG_KEY = 'CONFIG_KEY';

@@ -1,0 +1,116 @@
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { BackupManifest } from '../backups/backup-manifest';
+import { BackupStore } from '../backups/backup-store';
+import { coverageOf } from '../backups/coverage';
+import { readBackup } from '../backups/read-backup';
+import { takeBackup } from '../backups/take-backup';
+import { WalReceiver } from '../backups/wal-receiver';
+import { StartupError } from '../common/errors';
+import { type BackupEnv, readBackupEnv } from '../config/backup-env';
+import { keptLoginUrls } from '../database/embedded-database';
+import { WalSource } from '../database/wal-source';
+import { ProgressLine } from './progress-line';
+import { formatBytes } from './terminal-text';
+
+const VARIABLE = 'POSTGRES_BACKUP_URL';
+/** The server keeps what is not stored under this name. */
+const SLOT = 'tenantry_archive';
+/** Between two attempts, while the server or the repository cannot be reached. */
+const RETRY_MS = 5_000;
+
+export async function createBackup(options: { spread?: true; json?: true }): Promise<void> {
+  const env = readBackupEnv();
+  const store = BackupStore.open(env);
+  const progress = new ProgressLine('backup', options.json !== true);
+  const manifest = await takeBackup({
+    repository: store.repository,
+    key: store.keys[0],
+    url: urlOf(env),
+    variable: VARIABLE,
+    checkpoint: options.spread ? 'spread' : 'fast',
+    onProgress: (done, total) => progress.show(done, total),
+  }).finally(() => progress.end());
+  if (options.json) return print(JSON.stringify(manifest, null, 2));
+  print(
+    `${manifest.id}: ${formatBytes(manifest.clusterBytes)}, ${formatBytes(storedBytes(manifest))} stored in ${store.repository.description}.`,
+  );
+}
+
+export async function listBackups(options: { json?: true }): Promise<void> {
+  const store = BackupStore.open(readBackupEnv());
+  const holdings = await store.holdings();
+  const windows = coverageOf(holdings).map(({ backup, timeline, from, to, gap }) => ({
+    backup: backup.id,
+    timeline,
+    from,
+    to,
+    gap: gap ?? null,
+  }));
+  if (options.json) return print(JSON.stringify({ backups: holdings.backups, windows }, null, 2));
+  if (holdings.backups.length === 0) return print(`There is no backup in ${store.repository.description}.`);
+  for (const backup of holdings.backups) {
+    print(`${backup.id}  ${backup.finishedAt}  ${formatBytes(storedBytes(backup))}  PostgreSQL ${backup.serverMajor}`);
+    for (const { from, to, timeline, gap } of windows.filter((window) => window.backup === backup.id)) {
+      const lost = gap ? `; then ${gap} is missing` : '';
+      print(`    restores to any moment ${from.toISOString()} … ${to.toISOString()} (timeline ${timeline}${lost})`);
+    }
+  }
+}
+
+export async function verifyBackups(id: string | undefined): Promise<void> {
+  const store = BackupStore.open(readBackupEnv());
+  const manifests = id === undefined ? await store.listBackups() : [await store.readManifest(id)];
+  if (manifests.length === 0) throw new StartupError(`There is no backup in ${store.repository.description}.`);
+  for (const manifest of manifests) {
+    const progress = new ProgressLine(manifest.id);
+    const { repository, keys } = store;
+    const onProgress = (done: number): void => progress.show(done, manifest.clusterBytes);
+    await readBackup({ repository, keys, manifest, onProgress }).finally(() => progress.end());
+    print(`${manifest.id} is whole.`);
+  }
+}
+
+/** Receives until SIGINT or SIGTERM; a server that goes away is waited for. */
+export async function receiveLog(): Promise<void> {
+  const env = readBackupEnv();
+  const store = BackupStore.open(env);
+  const stop = new AbortController();
+  const signalled = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]).then(() => stop.abort());
+  while (!stop.signal.aborted) {
+    try {
+      await receiveOnce(env, store, stop.signal);
+    } catch (error) {
+      process.stderr.write(`${new Date().toISOString()} ${(error as Error).message}\n`);
+      await Promise.race([sleep(RETRY_MS), signalled]);
+    }
+  }
+}
+
+async function receiveOnce(env: BackupEnv, store: BackupStore, signal: AbortSignal): Promise<void> {
+  const source = await WalSource.connect(urlOf(env), VARIABLE);
+  try {
+    const receiver = new WalReceiver({
+      source,
+      archive: store.archive,
+      slot: SLOT,
+      onGap: (reason) => process.stderr.write(`${reason} Take a base backup now: npm run tenantry -- backup create\n`),
+    });
+    signal.addEventListener('abort', () => receiver.stop(), { once: true });
+    print(`The write-ahead log is stored in ${store.repository.description}.`);
+    await receiver.run();
+  } finally {
+    await source.end();
+  }
+}
+
+function urlOf(env: BackupEnv): string {
+  const url = env.url ?? keptLoginUrls(env.dataDir).backup;
+  if (url === undefined)
+    throw new StartupError(`Nothing has been started in ${env.dataDir} yet. Set ${VARIABLE}, or DATA_DIR.`);
+  return url;
+}
+
+const storedBytes = ({ files }: BackupManifest): number => files.reduce((sum, { bytes }) => sum + bytes, 0);
+
+const print = (line: string): void => void process.stdout.write(`${line}\n`);

@@ -1,0 +1,42 @@
+import path from 'node:path';
+import { StartupError } from '../common/errors';
+import { resolveSecrets } from './secret-variables';
+
+/** What backups and restores are told. */
+export interface BackupEnv {
+  /** The directory that backups lie in. */
+  backupDir: string;
+  /** 32 bytes each; the first one seals, the others open what was sealed before. Undefined: one is made in DATA_DIR. */
+  keys: readonly Buffer[] | undefined;
+  /** Of the login tenantry_backup; undefined: the embedded database's. */
+  url: string | undefined;
+  dataDir: string;
+  /** The directory of PostgreSQL's programs for restores; undefined: the embedded ones. */
+  postgresBinDir: string | undefined;
+}
+
+const KEY_BYTES = 32;
+
+/** @throws StartupError naming each wrong variable, never its value */
+export function readBackupEnv(source: NodeJS.ProcessEnv = process.env): BackupEnv {
+  const { values, problems } = resolveSecrets(source);
+  const { BACKUP_DIR, BACKUP_KEY, BACKUP_OLD_KEYS, POSTGRES_URL, POSTGRES_BACKUP_URL, POSTGRES_BIN_DIR } = values;
+  const dataDir = values.DATA_DIR ?? '.data';
+  // A key beside the data would be lost with it: whoever chooses a place for backups says with which key, too.
+  if ((BACKUP_DIR ?? POSTGRES_URL) && !BACKUP_KEY)
+    problems.push('BACKUP_KEY must be set (openssl rand -base64 32), and kept where the backups are not');
+  if (POSTGRES_URL && !BACKUP_DIR) problems.push('BACKUP_DIR must be set when POSTGRES_URL is');
+  if (POSTGRES_URL && !POSTGRES_BACKUP_URL) problems.push('POSTGRES_BACKUP_URL must be set when POSTGRES_URL is');
+  const keys = [BACKUP_KEY ?? [], BACKUP_OLD_KEYS?.split(',') ?? []].flat().map((text) => Buffer.from(text, 'base64'));
+  if (keys.some(({ length }) => length !== KEY_BYTES))
+    problems.push('BACKUP_KEY and each of BACKUP_OLD_KEYS (comma separated) must be 32 bytes in base64');
+  if (problems.length > 0)
+    throw new StartupError(`The configuration is wrong:\n${problems.map((line) => `  - ${line}`).join('\n')}`);
+  return {
+    backupDir: BACKUP_DIR ?? path.join(dataDir, 'backups'),
+    keys: BACKUP_KEY ? keys : undefined,
+    url: POSTGRES_BACKUP_URL,
+    dataDir,
+    postgresBinDir: POSTGRES_BIN_DIR,
+  };
+}
