@@ -18,6 +18,6 @@ module.exports = {
   transformIgnorePatterns: ['/node_modules/(@prisma|\\.prisma|@swc|typescript)/'],
   globalSetup: '<rootDir>/test/support/global-setup.ts',
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',
-  testTimeout: 30_000, // milliseconds: an e2e spec starts a whole application, beside others, on two cores
+  testTimeout: 60_000, // milliseconds: an e2e spec starts a whole application, beside others, on two cores
   maxWorkers: 2, // each worker holds pools of connections; more of them gain nothing on a CI machine
 };

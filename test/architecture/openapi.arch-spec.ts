@@ -109,8 +109,8 @@ describe('openapi.json', () => {
     });
 
     it('gives every answer its words, its headers and its schema', () => {
-      for (const [status, answer] of Object.entries(operation.responses)) {
-        const { description, headers, content } = resolved(answer as unknown as Json) as {
+      for (const [status, response] of Object.entries(operation.responses)) {
+        const { description, headers, content } = resolved(response as unknown as Json) as {
           description: string;
           headers: Json;
           content?: Record<string, { schema: unknown }>;
@@ -119,7 +119,8 @@ describe('openapi.json', () => {
         expect(headers).toHaveProperty(['X-Request-Id']);
         if (['204', '304'].includes(status)) expect(content).toBeUndefined();
         else {
-          const type = status.startsWith('2') ? 'application/json' : 'application/problem+json';
+          const answer = path === '/metrics' ? 'text/plain' : 'application/json'; // Prometheus' own format
+          const type = status.startsWith('2') ? answer : 'application/problem+json';
           expect(content).toEqual({
             [type]: expect.objectContaining({ schema: expect.anything() as unknown }) as unknown,
           });

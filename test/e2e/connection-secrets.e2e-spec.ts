@@ -77,7 +77,7 @@ beforeAll(async () => {
   directory = makeTestDirectory();
   database = await newDatabase();
   proxy = await SocketProxy.before(database.urls.app);
-}, 60_000);
+}, 120_000);
 
 afterEach(async () => {
   if (server?.isRunning) server.killGroup('SIGKILL');

@@ -70,7 +70,7 @@ beforeAll(async () => {
   const signInStatus = await stopAmidSignIn(url, () => server.killGroup('SIGINT'));
   const ending = await server.ended;
   first = { output: server.output, ending, signInStatus, commandLines: watch.stop(), survivor: databaseRuns() };
-}, 60_000);
+}, 120_000);
 
 afterEach(async () => {
   for (const server of started) if (server.isRunning) server.killGroup('SIGKILL');

@@ -52,7 +52,7 @@ beforeAll(async () => {
   dataDir = makeTestDirectory();
   server = new ServerProcess(project.directory, { DATA_DIR: dataDir });
   url = await server.ready();
-}, 60_000);
+}, 120_000);
 
 afterAll(async () => {
   if (server?.isRunning) server.killGroup('SIGKILL');

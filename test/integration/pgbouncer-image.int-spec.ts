@@ -1,7 +1,16 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { chownSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chownSync,
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { access } from 'node:fs/promises';
 import path from 'node:path';
@@ -57,7 +66,11 @@ describeWithPgBouncer('what the image of ops/pgbouncer runs', () => {
     const odd = new URL('postgresql://host/database');
     odd.username = role;
     odd.password = encodeURIComponent(PASSWORD);
-    child = spawn('bash', [path.join(ROOT, 'ops/pgbouncer/start.sh')], {
+    // A copy: the account may not reach the checkout (below /root, for instance).
+    const script = path.join(directory, 'start.sh');
+    copyFileSync(path.join(ROOT, 'ops/pgbouncer/start.sh'), script);
+    if (account) chownSync(script, account.uid, account.gid);
+    child = spawn('bash', [script], {
       ...idsOf(account),
       cwd: directory,
       env: {

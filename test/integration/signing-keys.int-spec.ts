@@ -92,7 +92,7 @@ describe('SigningKeysService', () => {
 
   it('reads the keys again for an unknown kid, and not more often than every five seconds', async () => {
     const instance = await start();
-    const read = jest.spyOn(doors.platform, 'run');
+    const read = jest.spyOn(doors.platform, 'read');
     for (let count = 0; count < 20; count++) expect(await instance.find(`unknown-${count}`)).toBeUndefined();
     expect(read).not.toHaveBeenCalled();
     time.pass(5_001);

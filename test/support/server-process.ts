@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { setInterval as every } from 'node:timers/promises';
 
 /** How long a start may take on a busy machine before the test gives up. */
-const READY_TIMEOUT_MS = 25_000;
+const READY_TIMEOUT_MS = 55_000;
 const SAMPLING_MS = 15;
 const API_LINE = /^ {2}API +(http:\/\/\S+)\/v1$/m;
 
