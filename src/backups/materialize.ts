@@ -26,6 +26,7 @@ interface MaterializeOptions {
  */
 export async function materialize(options: MaterializeOptions): Promise<void> {
   const { directory, account } = options;
+  await mkdir(path.dirname(directory), { recursive: true }); // a mode would close these, too
   await mkdir(directory, { recursive: true, mode: 0o700 });
   if ((await readdir(directory)).length > 0) throw new Error(`${directory} is not empty.`);
   try {

@@ -72,14 +72,16 @@ export async function verifyBackups(id: string | undefined): Promise<void> {
 }
 
 /** Receives until SIGINT or SIGTERM; a server that goes away is waited for. */
-export async function receiveLog(): Promise<void> {
+export async function receiveLog(options: { every: string }): Promise<void> {
+  const everyMs = Number(options.every) * 1000;
+  if (!(everyMs >= 1000)) throw new StartupError('--every must be a number of seconds, 1 or more.');
   const env = readBackupEnv();
   const store = BackupStore.open(env);
   const stop = new AbortController();
   const signalled = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]).then(() => stop.abort());
   while (!stop.signal.aborted) {
     try {
-      await receiveOnce(env, store, stop.signal);
+      await receiveOnce(env, store, everyMs, stop.signal);
     } catch (error) {
       process.stderr.write(`${new Date().toISOString()} ${(error as Error).message}\n`);
       await Promise.race([sleep(RETRY_MS), signalled]);
@@ -87,13 +89,15 @@ export async function receiveLog(): Promise<void> {
   }
 }
 
-async function receiveOnce(env: BackupEnv, store: BackupStore, signal: AbortSignal): Promise<void> {
+async function receiveOnce(env: BackupEnv, store: BackupStore, everyMs: number, signal: AbortSignal): Promise<void> {
   const source = await WalSource.connect(urlOf(env), VARIABLE);
   try {
     const receiver = new WalReceiver({
       source,
       archive: store.archive,
       slot: SLOT,
+      segmentAgeMs: everyMs,
+      heartbeatMs: everyMs / 2, // so that a commit is in each segment
       onGap: (reason) => process.stderr.write(`${reason} Take a base backup now: npm run tenantry -- backup create\n`),
     });
     signal.addEventListener('abort', () => receiver.stop(), { once: true });

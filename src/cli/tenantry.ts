@@ -56,6 +56,7 @@ function program(): Command {
     .description('The write-ahead log, which leads from a base backup to any later second.')
     .command('receive')
     .description('Receives and stores it until stopped. One at a time; leave it running.')
+    .option('--every <seconds>', 'stores what there is so often: what can be lost at worst', '60')
     .action(receiveLog);
 
   tenantry
