@@ -1,4 +1,4 @@
-import type { LogPosition } from '../database/base-backup';
+import type { LogPosition } from '../database/backup-stream';
 import type { StoredFile } from './repository';
 
 /** What a base backup is: written last, so that a backup without one is none. Times are ISO 8601, UTC. */

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { PassThrough, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
-import { type BaseBackupEvent, type LogPosition, streamBaseBackup } from '../database/base-backup';
+import { type BaseBackupEvent, type LogPosition, streamBaseBackup } from '../database/backup-stream';
 import { connectForReplication } from '../database/replication-connection';
 import { type BackupManifest, directoryOf, manifestNameOf, newBackupId } from './backup-manifest';
 import type { BackupRepository, StoredFile } from './repository';
@@ -118,6 +118,7 @@ class FileInMaking {
   async write(chunk: Buffer): Promise<void> {
     if (this.failure) throw this.failure;
     if (this.input.write(chunk)) return;
+    // Where it fails meanwhile, the next write or finish() tells.
     await new Promise<void>((resolve) => {
       const go = (): void => {
         this.input.removeListener('drain', go).removeListener('close', go);
@@ -125,7 +126,6 @@ class FileInMaking {
       };
       this.input.once('drain', go).once('close', go);
     });
-    if (this.failure) throw this.failure;
   }
 
   async finish(): Promise<void> {

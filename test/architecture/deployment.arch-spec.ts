@@ -12,9 +12,13 @@ const dockerfile = read('Dockerfile');
 const finalStage = dockerfile.slice(dockerfile.lastIndexOf('\nFROM '));
 const example = readExample(read('.env.example'));
 
-/** What src/config reads: the application's variables and the bootstrap's. */
+/** What src/config reads: the application's variables, the bootstrap's and the backups'. */
 const appVariables = variablesOf('src/config/env.ts');
 const bootstrapVariables = ['POSTGRES_ADMIN_URL', 'POSTGRES_DATABASE', ...Object.values(URL_VARIABLES)];
+
+const backupVariables = [...read('src/config/backup-env.ts').matchAll(/\b(?:BACKUP|POSTGRES)_[A-Z_]+\b/g)].map(
+  ([name]) => name,
+);
 
 /** Of the image's own documentation: https://hub.docker.com/_/postgres */
 const POSTGRES_IMAGE_VARIABLES = ['POSTGRES_PASSWORD', 'POSTGRES_USER', 'POSTGRES_DB', 'POSTGRES_INITDB_ARGS'];
@@ -35,7 +39,7 @@ function readExample(text: string): Map<string, { value: string; active: boolean
 
 describe('.env.example', () => {
   it('names every variable that the program reads, and no other', () => {
-    const known = new Set([...appVariables, ...bootstrapVariables, ...COMPOSE_VARIABLES]);
+    const known = new Set([...appVariables, ...bootstrapVariables, ...backupVariables, ...COMPOSE_VARIABLES]);
     expect([...example.keys()].toSorted()).toEqual([...known].toSorted());
   });
 
