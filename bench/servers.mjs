@@ -58,6 +58,7 @@ export async function startTenantry({ urls, secretKey, dataDir, profileDir }) {
       POSTGRES_URL: urls.app,
       POSTGRES_PLATFORM_URL: urls.platform,
       SECRET_KEY: secretKey,
+      LOG_LEVEL: 'warn', // no peer writes a line for each request
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
