@@ -8,6 +8,7 @@ import { ALL_BACKUPS, backupOfManifest, type BackupManifest, manifestNameOf } fr
 import type { Holdings, Timeline } from './coverage';
 import { LocalRepository } from './local-repository';
 import type { BackupRepository } from './repository';
+import type { Expired } from './retention';
 import { BackupKey } from './sealed-stream';
 import { WalArchive } from './wal-archive';
 
@@ -51,6 +52,15 @@ export class BackupStore {
     if (manifest.format !== 1 || manifest.id !== id)
       throw new Error(`${name} is not a manifest that this version of Tenantry reads.`);
     return manifest;
+  }
+
+  /** Removes what has expired. A backup whose removal is cut short is none any more: its manifest goes first. */
+  async remove({ backups, segments }: Expired): Promise<void> {
+    for (const { id, files } of backups) {
+      await this.repository.remove(manifestNameOf(id));
+      for (const { name } of files) await this.repository.remove(name);
+    }
+    for (const { file } of segments) await this.repository.remove(file);
   }
 
   /** All that can be restored from. */

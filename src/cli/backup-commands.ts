@@ -4,6 +4,7 @@ import type { BackupManifest } from '../backups/backup-manifest';
 import { BackupStore } from '../backups/backup-store';
 import { coverageOf } from '../backups/coverage';
 import { readBackup } from '../backups/read-backup';
+import { expiredOf } from '../backups/retention';
 import { takeBackup } from '../backups/take-backup';
 import { WalReceiver } from '../backups/wal-receiver';
 import { StartupError } from '../common/errors';
@@ -71,10 +72,19 @@ export async function verifyBackups(id: string | undefined): Promise<void> {
   }
 }
 
+export async function pruneBackups(options: { days: string; keep: string; dryRun?: true }): Promise<void> {
+  const rules = { days: numberOf('--days', options.days, 0), keep: numberOf('--keep', options.keep, 1) };
+  const store = BackupStore.open(readBackupEnv());
+  const expired = expiredOf(await store.holdings(), rules, new Date());
+  if (!options.dryRun) await store.remove(expired);
+  const removed = options.dryRun ? 'Would remove' : 'Removed';
+  for (const { id, finishedAt } of expired.backups) print(`${removed} the backup ${id} (${finishedAt}).`);
+  print(`${removed} ${expired.backups.length} backups and ${expired.segments.length} segments of the log.`);
+}
+
 /** Receives until SIGINT or SIGTERM; a server that goes away is waited for. */
 export async function receiveLog(options: { every: string }): Promise<void> {
-  const everyMs = Number(options.every) * 1000;
-  if (!(everyMs >= 1000)) throw new StartupError('--every must be a number of seconds, 1 or more.');
+  const everyMs = numberOf('--every', options.every, 1) * 1000;
   const env = readBackupEnv();
   const store = BackupStore.open(env);
   const stop = new AbortController();
@@ -113,6 +123,12 @@ function urlOf(env: BackupEnv): string {
   if (url === undefined)
     throw new StartupError(`Nothing has been started in ${env.dataDir} yet. Set ${VARIABLE}, or DATA_DIR.`);
   return url;
+}
+
+function numberOf(option: string, text: string, least: number): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= least) return value;
+  throw new StartupError(`${option} must be a whole number, ${least} or more.`);
 }
 
 const storedBytes = ({ files }: BackupManifest): number => files.reduce((sum, { bytes }) => sum + bytes, 0);

@@ -5,6 +5,7 @@ import type { Moment } from '../backups/coverage';
 import { planRestore, restore, type RestorePlan, type RestoreStep } from '../backups/restore';
 import { StartupError } from '../common/errors';
 import { readBackupEnv } from '../config/backup-env';
+import { verifyCluster } from '../database/cluster-verification';
 import { ProgressLine } from './progress-line';
 
 interface Options {
@@ -17,6 +18,14 @@ interface Options {
 const TITLES: Record<RestoreStep, string> = { files: 'files', log: 'log', replay: 'replay' };
 /** ISO 8601 with an offset: a time without one means something else on each machine. */
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)$/;
+
+/** The restored cluster is not fit to serve; it is kept, for who has to find out why. */
+export class RestoredDamagedError extends Error {
+  constructor(directory: string) {
+    super(`What was restored into ${directory} is not fit to serve. It is kept for you to look at.`);
+    this.name = 'RestoredDamagedError';
+  }
+}
 
 /** Says what will happen, asks, restores, and says what to do with it. */
 export async function restoreCluster(options: Options): Promise<void> {
@@ -36,10 +45,14 @@ export async function restoreCluster(options: Options): Promise<void> {
   };
   const startedAt = performance.now();
   const server = await restore({ store, plan, directory, binDir: env.postgresBinDir, onProgress });
-  await server.finish();
   for (const line of lines.values()) line.end();
+  const findings = await verifyCluster(server.adminUrl).finally(() => server.finish());
+  for (const { check, database, problem } of findings) print(`NOT RIGHT (${check}, ${database}): ${problem}`);
+  if (findings.length > 0) throw new RestoredDamagedError(directory);
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
-  print(`Restored in ${seconds} s: ${directory} is a data directory of PostgreSQL ${plan.window.backup.serverMajor}.`);
+  print(
+    `Restored in ${seconds} s: ${directory} is a data directory of PostgreSQL ${plan.window.backup.serverMajor}. All checks passed.`,
+  );
   print(
     'To use it, stop the server and start PostgreSQL on this directory; its logins and passwords are those of then.',
   );

@@ -6,8 +6,8 @@ import { OutsideCoverageError } from '../backups/coverage';
 import { StartupError } from '../common/errors';
 import { loadDotEnv } from '../config/dot-env';
 import { RecoveryFailedError } from '../database/recovery-server';
-import { createBackup, listBackups, receiveLog, verifyBackups } from './backup-commands';
-import { restoreCluster } from './restore-command';
+import { createBackup, listBackups, pruneBackups, receiveLog, verifyBackups } from './backup-commands';
+import { restoreCluster, RestoredDamagedError } from './restore-command';
 
 const EXIT_FAILED = 1;
 const EXIT_MISUSED = 2;
@@ -50,6 +50,13 @@ function program(): Command {
     .command('verify [id]')
     .description('Reads one, or all, to the last byte: checksums, seals, every file of the cluster.')
     .action(verifyBackups);
+  backup
+    .command('prune')
+    .description('Removes the backups and the log that nothing needs any more.')
+    .option('--days <number>', 'any moment of so many days can still be restored to', '7')
+    .option('--keep <number>', 'so many of the newest are kept, however old they are', '7')
+    .option('--dry-run', 'says what it would remove, and removes nothing')
+    .action(pruneBackups);
 
   tenantry
     .command('wal')
@@ -81,9 +88,13 @@ program()
       process.exitCode = error.exitCode === 0 ? 0 : EXIT_MISUSED;
       return;
     }
-    const isOurs = [StartupError, OutsideCoverageError, BackupDamagedError, RecoveryFailedError].some(
-      (type) => error instanceof type,
-    );
+    const isOurs = [
+      StartupError,
+      OutsideCoverageError,
+      BackupDamagedError,
+      RecoveryFailedError,
+      RestoredDamagedError,
+    ].some((type) => error instanceof type);
     process.stderr.write(`${isOurs ? (error as Error).message : ((error as Error).stack ?? String(error))}\n`);
     process.exitCode =
       error instanceof StartupError || error instanceof OutsideCoverageError ? EXIT_MISUSED : EXIT_FAILED;

@@ -129,6 +129,24 @@ describe('tenantry', () => {
     writeFileSync(file, sound);
   });
 
+  it('prunes what nothing needs, and never the last backup', async () => {
+    await run('backup', 'create');
+    const [first, second] = (await list()).backups;
+    const would = await run('backup', 'prune', '--days', '0', '--keep', '1', '--dry-run');
+    expect(would.output).toContain(`Would remove the backup ${first!.id}`);
+    expect((await list()).backups).toHaveLength(2);
+    expect(await run('backup', 'prune', '--days', '1', '--keep', '1')).toMatchObject({
+      code: 0,
+      output: expect.stringContaining('Removed 0 backups') as string, // both are of the last day
+    });
+    expect((await run('backup', 'prune', '--days', '0', '--keep', '1')).output).toContain('Removed 1 backups');
+    expect((await list()).backups).toMatchObject([{ id: second!.id }]);
+    expect(existsSync(path.join(dataDir, 'backups', first!.files[0]!.name))).toBe(false);
+    expect((await run('backup', 'prune', '--days', '0', '--keep', '1')).output).toContain('Removed 0 backups');
+    expect(await run('backup', 'verify')).toMatchObject({ code: 0 });
+    expect(await run('backup', 'prune', '--keep', '0')).toMatchObject({ code: 2 });
+  });
+
   it('keeps its key and its files to itself', () => {
     expect(statSync(path.join(dataDir, 'backup.key')).mode & 0o077).toBe(0);
     for (const entry of readdirSync(path.join(dataDir, 'backups'), { recursive: true, withFileTypes: true }))

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { existsSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,6 +10,8 @@ import { planRestore, restore } from '../../src/backups/restore';
 import { BackupKey } from '../../src/backups/sealed-stream';
 import { takeBackup } from '../../src/backups/take-backup';
 import { WalReceiver } from '../../src/backups/wal-receiver';
+import { verifyCluster } from '../../src/database/cluster-verification';
+import type { RecoveryServer } from '../../src/database/recovery-server';
 import { WalSource } from '../../src/database/wal-source';
 import { eventually } from '../support/eventually';
 import { OwnServer } from '../support/own-server';
@@ -70,23 +72,31 @@ afterAll(async () => {
   removeTestDirectory(directory);
 });
 
-/** The rows of a cluster restored to that moment. */
-async function numbersAt(at: Date | undefined): Promise<number[]> {
+/** Looks at a cluster restored to that moment, as its superuser. */
+async function restored<Result>(
+  at: Date | undefined,
+  look: (client: pg.Client, server: RecoveryServer) => Promise<Result>,
+): Promise<Result> {
   const target = path.join(directory, `restored-${randomBytes(3).toString('hex')}`);
   const plan = await planRestore(store, at ? { kind: 'time', at } : { kind: 'latest' });
-  const restored = await restore({ store, plan, directory: target, binDir: BIN_DIR });
-  const client = new pg.Client({ connectionString: restored.adminUrl('own') });
+  const recovered = await restore({ store, plan, directory: target, binDir: BIN_DIR });
+  const client = new pg.Client({ connectionString: recovered.adminUrl('own') });
   try {
     await client.connect();
-    const { rows } = await client.query<{ number: number }>('SELECT number FROM public.numbers ORDER BY number');
-    return rows.map(({ number }) => number);
+    return await look(client, recovered);
   } finally {
     await client.end();
-    await restored.finish();
+    await recovered.finish();
     expect(existsSync(path.join(target, 'recovery_hba.conf'))).toBe(false);
     rmSync(target, { recursive: true });
   }
 }
+
+const numbersAt = (at: Date | undefined): Promise<number[]> =>
+  restored(at, async (client) => {
+    const { rows } = await client.query<{ number: number }>('SELECT number FROM public.numbers ORDER BY number');
+    return rows.map(({ number }) => number);
+  });
 
 describe('a restore', () => {
   it('stops between two commits, where it is told to', async () => {
@@ -101,5 +111,34 @@ describe('a restore', () => {
   it('is refused for a time that is not covered, which PostgreSQL would not notice', async () => {
     for (const at of [new Date(written[0]!.getTime() - 3_600_000), new Date(Date.now() + 60_000)])
       await expect(planRestore(store, { kind: 'time', at })).rejects.toThrow(OutsideCoverageError);
+  });
+});
+
+describe('the verification of a restored cluster', () => {
+  it('finds nothing in a sound one, and names what was tampered with', async () => {
+    await restored(undefined, async (client, { adminUrl }) => {
+      expect(await verifyCluster(adminUrl)).toEqual([]);
+      await client.query('ALTER TABLE app.roles NO FORCE ROW LEVEL SECURITY');
+      await client.query('ALTER ROLE tenantry_platform BYPASSRLS');
+      await client.query(`DELETE FROM public._prisma_migrations WHERE migration_name LIKE '%create_size_samples'`);
+      await client.query('SET session_replication_role = replica'); // no foreign key is looked at
+      const tenantId = randomUUID();
+      await client.query(`INSERT INTO app.tenants (id, slug, name, name_key) VALUES ($1, 'left', 'Left', 'left')`, [
+        tenantId,
+      ]);
+      await client.query(
+        `INSERT INTO app.membership_roles (tenant_id, membership_id, role_id) VALUES ($1, gen_random_uuid(), gen_random_uuid())`,
+        [tenantId],
+      );
+      const found = await verifyCluster(adminUrl);
+      expect(found.map(({ check, problem }) => `${check}: ${problem}`).toSorted()).toEqual([
+        expect.stringMatching(/^logins: tenantry_platform could get round/),
+        expect.stringMatching(/^migrations: the migration \d+_create_size_samples is pending/),
+        expect.stringMatching(/^owners: the tenant left \(.+\) has no owner/),
+        expect.stringMatching(/^protection: app.roles is not under forced/),
+        expect.stringMatching(/^references: 1 rows refer to nothing by .+ of app.membership_roles/),
+        expect.stringMatching(/^references: 1 rows refer to nothing by .+ of app.membership_roles/),
+      ]);
+    });
   });
 });
