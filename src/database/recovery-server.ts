@@ -34,7 +34,7 @@ export interface RecoveryOptions {
 
 /** A server on a recovered data directory, which only this process reaches. */
 export interface RecoveryServer {
-  adminUrl(database?: string): string;
+  readonly adminUrl: (database?: string) => string;
   /** Stops it and takes away what recovery has put there: what stays is an ordinary data directory. */
   finish(): Promise<void>;
 }
