@@ -5,7 +5,8 @@ import type { Moment } from '../backups/coverage';
 import { planRestore, restore, type RestorePlan, type RestoreStep } from '../backups/restore';
 import { StartupError } from '../common/errors';
 import { readBackupEnv } from '../config/backup-env';
-import { verifyCluster } from '../database/cluster-verification';
+import { type Finding, verifyCluster } from '../database/cluster-verification';
+import type { RecoveryServer } from '../database/recovery-server';
 import { ProgressLine } from './progress-line';
 
 interface Options {
@@ -46,7 +47,7 @@ export async function restoreCluster(options: Options): Promise<void> {
   const startedAt = performance.now();
   const server = await restore({ store, plan, directory, binDir: env.postgresBinDir, onProgress });
   for (const line of lines.values()) line.end();
-  const findings = await verifyCluster(server.adminUrl).finally(() => server.finish());
+  const findings = await verifyAndFinish(server);
   for (const { check, database, problem } of findings) print(`NOT RIGHT (${check}, ${database}): ${problem}`);
   if (findings.length > 0) throw new RestoredDamagedError(directory);
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
@@ -56,6 +57,14 @@ export async function restoreCluster(options: Options): Promise<void> {
   print(
     'To use it, stop the server and start PostgreSQL on this directory; its logins and passwords are those of then.',
   );
+}
+
+async function verifyAndFinish(server: RecoveryServer): Promise<Finding[]> {
+  try {
+    return await verifyCluster(server.adminUrl);
+  } finally {
+    await server.finish();
+  }
 }
 
 function momentOf({ at, latest }: Options): Moment {
