@@ -55,6 +55,7 @@ export class WalReceiver {
       while (!this.stopping) {
         await this.storeHistory(timeline, connection.client);
         this.stream = new WalStream(connection, slot, position, timeline);
+        if (this.stopping) break; // told so while the server was asked
         await this.receive(this.stream, timeline, position);
         const end = this.stream.timelineEnd;
         if (!end) break;
