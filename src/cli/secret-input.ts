@@ -8,10 +8,10 @@ import { StartupError } from '../common/errors';
  * @throws StartupError at Ctrl-C and Ctrl-D
  */
 export function readHidden(input: Readable, output: Writable, prompt: string): Promise<string> {
-  output.write(prompt);
   // readline switches the terminal's own echo off and writes each character itself: to here, that is nowhere.
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
   const lines = createInterface({ input, output: nowhere, terminal: true, historySize: 0 });
+  output.write(prompt); // only now: what is typed before readline has the terminal is shown
   return new Promise((resolve, reject) => {
     const leave = (settle: () => void): void => {
       lines.removeAllListeners();
