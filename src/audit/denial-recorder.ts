@@ -1,5 +1,6 @@
 import { Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { type AccessDenied, accessDenied } from '../access/access-denied';
+import { regardless } from '../database/abandonment';
 import { PlatformDb } from '../database/platform-db';
 import { TenantDb } from '../database/tenant-db';
 import { AuditLog } from './audit-log';
@@ -40,7 +41,7 @@ export class DenialRecorder implements OnModuleInit, OnApplicationShutdown {
       this.logger.warn('More refusals than can be recorded: one is left out of the audit trail');
       return;
     }
-    const written = this.write(event)
+    const written = regardless(() => this.write(event))
       .catch((error: unknown) => this.logger.error(`A refusal could not be recorded: ${String(error)}`))
       .finally(() => this.pending.delete(written));
     this.pending.add(written);

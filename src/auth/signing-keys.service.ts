@@ -4,6 +4,7 @@ import { Clock } from '../common/clock';
 import { StartupError } from '../common/errors';
 import { Env } from '../config/env';
 import { SecretBox } from '../config/secret-box';
+import { regardless } from '../database/abandonment';
 import { PlatformDb, type PlatformTx } from '../database/platform-db';
 import { generateSigningKey, publicKeyOf, type PublicJwk } from './signing-key';
 import { type SigningKeyRow, SigningKeysRepository } from './signing-keys.repository';
@@ -74,7 +75,7 @@ export class SigningKeysService implements OnModuleInit {
 
   private async reloadIfOlderThan(ageMs: number): Promise<void> {
     if (this.clock.now().getTime() - this.loaded.at < ageMs) return;
-    this.loading ??= this.load().finally(() => (this.loading = undefined));
+    this.loading ??= regardless(() => this.load()).finally(() => (this.loading = undefined));
     await this.loading;
   }
 

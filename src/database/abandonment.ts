@@ -2,7 +2,8 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 
 /** The request for which code runs. */
 interface Scope {
-  signal: AbortSignal;
+  /** undefined: its work is done whether or not the caller waits. */
+  signal: AbortSignal | undefined;
   requestId: string | undefined;
 }
 
@@ -16,7 +17,15 @@ export function whileWanted<Result>(signal: AbortSignal, work: () => Result, req
   return scope.run({ signal, requestId }, work);
 }
 
-/** Fires when the caller for whom this code runs has gone; undefined outside a request. */
+/**
+ * Runs `work` even when the caller for whom this code runs has gone, or goes: others wait for it as well, or it must be done in
+ * any case, as the record of a refusal.
+ */
+export function regardless<Result>(work: () => Result): Result {
+  return scope.run({ signal: undefined, requestId: currentRequestId() }, work);
+}
+
+/** Fires when the caller for whom this code runs has gone; undefined outside a request, and where nobody's going matters. */
 export function abandonment(): AbortSignal | undefined {
   return scope.getStore()?.signal;
 }

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { HealthIndicatorService } from '@nestjs/terminus';
+import { regardless } from '../database/abandonment';
 import { type MigrationState, pendingMigrations } from '../database/migrations';
 import { Pools } from '../database/pools';
 import { reasonOf } from './reason';
@@ -37,7 +38,10 @@ export class MigrationsIndicator {
 
   private async read() {
     try {
-      return await pendingMigrations(async (sql) => (await this.pools.app.query(sql)).rows as unknown[]);
+      // Its answer is kept for other probes.
+      return await regardless(() =>
+        pendingMigrations(async (sql) => (await this.pools.app.query(sql)).rows as unknown[]),
+      );
     } catch (error) {
       throw new Error(reasonOf(error), { cause: error });
     }

@@ -1,4 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
+import { regardless } from '../database/abandonment';
 import { IdempotencyRepository, type Reservation } from './idempotency.repository';
 
 const RETRY_MS = 250;
@@ -19,12 +20,12 @@ export class ReservedKeys {
 
   /** Never rejects: what fails is tried again. */
   complete(reservation: Reservation, status: number, sealedAnswer: Buffer<ArrayBuffer>): Promise<void> {
-    return this.end(reservation, () => this.keys.complete(reservation, status, sealedAnswer));
+    return this.end(reservation, () => regardless(() => this.keys.complete(reservation, status, sealedAnswer)));
   }
 
   /** Never rejects: what fails is tried again. */
   release(reservation: Reservation): Promise<void> {
-    return this.end(reservation, () => this.keys.release(reservation));
+    return this.end(reservation, () => regardless(() => this.keys.release(reservation)));
   }
 
   /** For a caller who is faster than our repetition. @throws UnavailableError when the database is still away */

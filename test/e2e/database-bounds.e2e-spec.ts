@@ -1,5 +1,14 @@
 import type pg from 'pg';
+import { buildAbility } from '../../src/access/ability';
+import { accessDenied } from '../../src/access/access-denied';
+import type { Caller } from '../../src/access/actor';
+import { DenialRecorder } from '../../src/audit/denial-recorder';
+import { SigningKeysService } from '../../src/auth/signing-keys.service';
+import { Clock } from '../../src/common/clock';
+import { newId } from '../../src/common/id';
+import { whileWanted } from '../../src/database/abandonment';
 import { Pools } from '../../src/database/pools';
+import { HealthService } from '../../src/health/health.service';
 import { createTestApp, type TestApp } from '../support/app';
 import { eventually } from '../support/eventually';
 import { newTenantWithOwner, type TestTenant, type UserClient } from '../support/tenant';
@@ -98,5 +107,67 @@ describe('a database that is slow', () => {
     await locker.query('ROLLBACK');
     await expectPoolAtRest();
     await owner.get(`/v1/tenants/${tenant.id}/users`).expect(200);
+  });
+});
+
+describe('what is done for others than a caller who has hung up', () => {
+  /** Runs `work` as within a request whose caller has gone. */
+  const asGone = <Result>(work: () => Result): Result => whileWanted(AbortSignal.abort(), work);
+
+  it('frees his Idempotency-Key: sent again, it works', async () => {
+    await locker.query('BEGIN');
+    await locker.query('LOCK TABLE app.roles IN SHARE MODE'); // read, and not written
+    const path = `/v1/tenants/${tenant.id}/roles`;
+    const role = { name: 'Asked for twice', permissions: [] };
+    const caller = new AbortController();
+    const answer = fetch(`${app.target.url}${path}`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${owner.tokens.accessToken}`,
+        'content-type': 'application/json',
+        'idempotency-key': 'hung-up',
+      },
+      body: JSON.stringify(role),
+      signal: caller.signal,
+    }).catch((error: Error) => error.name);
+    await eventually(async () => expect(await lockWaits()).toBe(1));
+    caller.abort();
+    expect(await answer).toBe('AbortError');
+    await eventually(async () => expect(await lockWaits()).toBe(0));
+    await locker.query('ROLLBACK');
+    await eventually(async () => {
+      const { status } = await owner.post(path, role).set('idempotency-key', 'hung-up');
+      expect(status).toBe(201);
+    });
+  });
+
+  it('records that he was refused', async () => {
+    const { body } = await owner.get<{ id: string; email: string; name: string }>('/v1/auth/me');
+    const caller: Caller = {
+      accountId: body.id,
+      sessionId: newId(),
+      email: body.email,
+      name: body.name,
+      isPlatformAdministrator: false,
+      ability: buildAbility([]),
+      origin: { ip: '198.18.0.1', userAgent: undefined, requestId: newId() } as unknown as Caller['origin'],
+    };
+    asGone(() => accessDenied.publish({ caller, action: 'read', subject: 'Nothing' }));
+    await app.nest.get(DenialRecorder).flush();
+    const rows = await app.database.query(
+      'admin',
+      `SELECT FROM audit.events WHERE action = 'access.denied' AND after ->> 'permission' = 'read Nothing'`,
+    );
+    expect(rows).toHaveLength(1);
+  });
+
+  it('reads the signing keys that all wait for, and asks how the instance is', async () => {
+    jest.spyOn(app.nest.get(Clock), 'now').mockReturnValue(new Date(Date.now() + 10 * 60_000)); // those read are too old
+    try {
+      await expect(asGone(() => app.nest.get(SigningKeysService).publicKeys())).resolves.not.toHaveLength(0);
+    } finally {
+      jest.restoreAllMocks();
+    }
+    await expect(asGone(() => app.nest.get(HealthService).assertReady())).resolves.toBeUndefined();
   });
 });
