@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
+import { StartupError } from '../common/errors';
 import type { BackupEnv } from '../config/backup-env';
+import { readOrMakeKey } from '../config/key-file';
 import { parseLsn } from '../database/wal-stream';
 import { ALL_BACKUPS, backupOfManifest, type BackupManifest, manifestNameOf } from './backup-manifest';
 import type { Holdings, Timeline } from './coverage';
@@ -12,7 +12,6 @@ import type { Expired } from './retention';
 import { BackupKey } from './sealed-stream';
 import { WalArchive } from './wal-archive';
 
-const KEY_BYTES = 32;
 const KEY_FILE = 'backup.key';
 /** initdb's default; every cluster of ours has it. */
 const SEGMENT_BYTES = 16 * 1024 * 1024;
@@ -32,11 +31,24 @@ export class BackupStore {
 
   /** The store of the configuration; without a key given, of one that is made once in DATA_DIR. */
   static open(env: BackupEnv): BackupStore {
-    const keys = env.keys ?? [readOrMakeKey(path.join(env.dataDir, KEY_FILE))];
+    const keys = env.keys ?? [Buffer.from(readOrMakeKey(path.join(env.dataDir, KEY_FILE)), 'base64')];
     return new BackupStore(
       new LocalRepository(env.backupDir),
       keys.map((bytes) => new BackupKey(bytes)),
     );
+  }
+
+  /** @throws StartupError when what lies here is of another cluster: mixed, neither could be restored */
+  async assertOf(cluster: { systemId: string; segmentBytes: number }): Promise<void> {
+    const other = (await this.listBackups()).find(({ systemId }) => systemId !== cluster.systemId);
+    if (other)
+      throw new StartupError(
+        `${this.repository.description} holds backups of another cluster (${other.id}). Choose another BACKUP_DIR.`,
+      );
+    if (cluster.segmentBytes !== this.archive.segmentBytes)
+      throw new StartupError(
+        `The server's wal_segment_size is ${cluster.segmentBytes} bytes; backups are made for ${this.archive.segmentBytes}.`,
+      );
   }
 
   /** Every whole backup, the oldest first. */
@@ -63,6 +75,11 @@ export class BackupStore {
     for (const { file } of segments) await this.repository.remove(file);
   }
 
+  /** Seals what is stored from now on; undefined: nothing does. */
+  get key(): BackupKey | undefined {
+    return this.keys[0];
+  }
+
   /** All that can be restored from. */
   async holdings(): Promise<Holdings> {
     const backups = await this.listBackups();
@@ -85,14 +102,4 @@ function parseHistory(content: string): Timeline['history'] {
     const [timeline, position] = line.split('\t');
     return timeline && position ? [{ timeline: Number(timeline), until: parseLsn(position) }] : [];
   });
-}
-
-function readOrMakeKey(file: string): Buffer {
-  mkdirSync(path.dirname(file), { recursive: true });
-  try {
-    writeFileSync(file, randomBytes(KEY_BYTES).toString('base64'), { flag: 'wx', mode: 0o600 });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  }
-  return Buffer.from(readFileSync(file, 'utf8').trim(), 'base64');
 }

@@ -4,6 +4,7 @@ import { link, mkdir, open, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { type Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { flushDirectory } from '../common/flush-directory';
 import { type BackupRepository, NameTakenError, type StoredFile } from './repository';
 
 /** What is being written lies here; whatever is left here is no backup's. */
@@ -74,15 +75,5 @@ export class LocalRepository implements BackupRepository {
     if (file !== path.resolve(this.root) && !file.startsWith(path.resolve(this.root) + path.sep))
       throw new TypeError(`${name} is outside of the repository`);
     return file;
-  }
-}
-
-/** Without this a power failure may lose the name, though the file's bytes are on the disk. */
-async function flushDirectory(directory: string): Promise<void> {
-  const handle = await open(directory);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }

@@ -1,7 +1,8 @@
 import { createWriteStream } from 'node:fs';
-import { chmod, chown, mkdir, open, readdir, rm } from 'node:fs/promises';
+import { chmod, chown, mkdir, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { flushDirectory } from '../common/flush-directory';
 import type { Account } from '../database/unprivileged-account';
 import type { BackupManifest } from './backup-manifest';
 import { BackupDamagedError, type ClusterVisitor, readBackup } from './read-backup';
@@ -32,7 +33,7 @@ export async function materialize(options: MaterializeOptions): Promise<void> {
   try {
     await own(directory, account);
     await readBackup(options, new ClusterWriter(options.manifest.id, directory, account));
-    await flush(directory);
+    await flushDirectory(directory);
   } catch (error) {
     await rm(directory, { recursive: true, force: true });
     throw error;
@@ -76,13 +77,4 @@ class ClusterWriter implements ClusterVisitor {
 
 async function own(file: string, account: Account | undefined): Promise<void> {
   if (account) await chown(file, account.uid, account.gid);
-}
-
-async function flush(directory: string): Promise<void> {
-  const handle = await open(directory);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

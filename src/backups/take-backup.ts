@@ -5,15 +5,15 @@ import { createGzip } from 'node:zlib';
 import { type BaseBackupEvent, type LogPosition, streamBaseBackup } from '../database/backup-stream';
 import { connectForReplication } from '../database/replication-connection';
 import { type BackupManifest, directoryOf, manifestNameOf, newBackupId } from './backup-manifest';
-import type { BackupRepository, StoredFile } from './repository';
-import { type BackupKey, seal } from './sealed-stream';
+import type { BackupStore } from './backup-store';
+import type { StoredFile } from './repository';
+import { seal } from './sealed-stream';
 
 /** Level 1 takes a third of the time of the default, for a few percent of the size. */
 const GZIP = { level: 1, chunkSize: 256 * 1024 };
 
 export interface TakeBackupOptions {
-  repository: BackupRepository;
-  key: BackupKey | undefined;
+  store: BackupStore;
   /** Of the backup login. */
   url: string;
   /** Named in what goes wrong. */
@@ -25,15 +25,17 @@ export interface TakeBackupOptions {
 /**
  * Takes a base backup of the whole cluster into a repository, streaming: memory does not grow with the database. It counts
  * from the moment that its manifest is there; what a failure leaves behind is removed.
+ * @throws StartupError when the repository is of another cluster
  * @throws Error of the server's or the repository's
  */
 export async function takeBackup(options: TakeBackupOptions): Promise<BackupManifest> {
-  const { repository, key } = options;
+  const { repository, key } = options.store;
   const startedAt = new Date();
   const id = newBackupId(startedAt, randomBytes(3).toString('hex'));
   const connection = await connectForReplication(options.url, options.variable);
   const files: StoredFile[] = [];
   try {
+    await options.store.assertOf(connection);
     const label = `tenantry ${id}`;
     const events = streamBaseBackup(connection, { label, checkpoint: options.checkpoint ?? 'spread' });
     const found = await storeFiles(events, { ...options, directory: directoryOf(id), files });
@@ -106,7 +108,8 @@ class FileInMaking {
     readonly name: string,
     private readonly storing: Storing,
   ) {
-    const { key, repository, directory } = storing;
+    const { directory, store } = storing;
+    const { key, repository } = store;
     const storedName = `${directory}${name}.gz${key ? '.sealed' : ''}`;
     const output = new PassThrough();
     const steps = [this.input, createGzip(GZIP), ...(key ? [seal(key, storedName)] : []), output];

@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { WalSource } from '../database/wal-source';
 import { WalStream } from '../database/wal-stream';
-import type { WalArchive } from './wal-archive';
+import type { BackupStore } from './backup-store';
 import { nameOfHistory, numberAt, startOf } from './wal-segments';
 
 /** A segment that is not full is ended after so long, so that no more than this and its upload can be lost. */
@@ -10,7 +10,7 @@ const HEARTBEAT_MS = 30_000;
 
 interface WalReceiverOptions {
   source: WalSource;
-  archive: WalArchive;
+  store: BackupStore;
   slot: string;
   /** Milliseconds; for tests. */
   heartbeatMs?: number;
@@ -36,13 +36,9 @@ export class WalReceiver {
 
   constructor(private readonly options: WalReceiverOptions) {}
 
-  /** Bytes that the server has and the repository has not. */
-  get lagBytes(): bigint {
-    return this.stream ? this.stream.serverAt - this.stored : 0n;
-  }
-
   /**
    * Receives until stop(), or until something fails.
+   * @throws StartupError when the repository is of another cluster
    * @throws Error of the server's or the repository's; what was not stored comes again with the next run()
    */
   async run(): Promise<void> {
@@ -50,18 +46,13 @@ export class WalReceiver {
     const connection = await source.connectForStream();
     const timer = setInterval(() => void this.beat(), this.options.heartbeatMs ?? HEARTBEAT_MS);
     try {
-      let { timeline } = connection;
-      let position = await this.startingPosition(timeline);
-      while (!this.stopping) {
-        await this.storeHistory(timeline, connection.client);
-        this.stream = new WalStream(connection, slot, position, timeline);
-        if (this.stopping) break; // told so while the server was asked
-        await this.receive(this.stream, timeline, position);
-        const end = this.stream.timelineEnd;
-        if (!end) break;
-        timeline = end.nextTimeline;
-        position = this.floor(end.nextPosition);
-      }
+      await this.options.store.assertOf(connection);
+      const { timeline } = connection;
+      const position = await this.startingPosition(timeline);
+      await this.storeHistory(timeline, connection.client);
+      if (this.stopping) return; // told so while the server was asked
+      this.stream = new WalStream(connection, slot, position, timeline);
+      await this.receive(this.stream, timeline, position);
     } finally {
       clearInterval(timer);
       this.stream = undefined;
@@ -76,7 +67,7 @@ export class WalReceiver {
   }
 
   private async receive(stream: WalStream, timeline: number, position: bigint): Promise<void> {
-    const { archive } = this.options;
+    const { archive } = this.options.store;
     const { segmentBytes } = archive;
     const segment = Buffer.alloc(segmentBytes);
     let filled = 0;
@@ -103,7 +94,8 @@ export class WalReceiver {
 
   /** Where to go on: after what is stored; for the first time, where the slot begins. */
   private async startingPosition(timeline: number): Promise<bigint> {
-    const { source, archive, slot } = this.options;
+    const { source, slot } = this.options;
+    const { archive } = this.options.store;
     let state = await source.readSlot(slot);
     if (state && state.restartPosition === undefined && !state.isActive) {
       this.options.onGap?.('The server no longer has the log that was not stored.');
@@ -125,7 +117,7 @@ export class WalReceiver {
   private async storeHistory(timeline: number, client: WalSourceClient): Promise<void> {
     if (timeline === 1) return;
     const { rows } = await client.query<{ content: Buffer | string }>(`TIMELINE_HISTORY ${timeline}`);
-    await this.options.archive.storeHistory(nameOfHistory(timeline), Buffer.from(rows[0]!.content));
+    await this.options.store.archive.storeHistory(nameOfHistory(timeline), Buffer.from(rows[0]!.content));
   }
 
   private async beat(): Promise<void> {
@@ -151,7 +143,7 @@ export class WalReceiver {
   }
 
   private floor(position: bigint): bigint {
-    const { segmentBytes } = this.options.archive;
+    const { segmentBytes } = this.options.store.archive;
     return startOf(numberAt(position, segmentBytes), segmentBytes);
   }
 }

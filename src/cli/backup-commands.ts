@@ -25,8 +25,7 @@ export async function createBackup(options: { spread?: true; json?: true }): Pro
   const store = BackupStore.open(env);
   const progress = new ProgressLine('backup', options.json !== true);
   const manifest = await takeBackup({
-    repository: store.repository,
-    key: store.keys[0],
+    store,
     url: urlOf(env),
     variable: VARIABLE,
     checkpoint: options.spread ? 'spread' : 'fast',
@@ -104,7 +103,7 @@ async function receiveOnce(env: BackupEnv, store: BackupStore, everyMs: number, 
   try {
     const receiver = new WalReceiver({
       source,
-      archive: store.archive,
+      store,
       slot: SLOT,
       segmentAgeMs: everyMs,
       heartbeatMs: everyMs / 2, // so that a commit is in each segment

@@ -1,4 +1,4 @@
-import { plainToInstance, Transform } from 'class-transformer';
+import { plainToInstance } from 'class-transformer';
 import {
   IsBase64,
   IsBoolean,
@@ -17,27 +17,10 @@ import {
 import { StartupError } from '../common/errors';
 import { POSTGRES_URL_ADVICE, readPostgresUrl } from '../common/postgres-url';
 import { POSTGRES_URLS, SECRET_VARIABLES, resolveSecrets } from './secret-variables';
+import { toBoolean, toInt, toList, toNumber } from './variable-types';
 
 const OTLP_ENDPOINT = /^https?:\/\//;
 const POSTGRES_URL = /^postgres(ql)?:\/\//;
-
-const toInt = Transform(({ value }) =>
-  typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : (value as unknown),
-);
-const toNumber = Transform(({ value }) =>
-  typeof value === 'string' && /^\d*\.?\d+$/.test(value) ? Number(value) : (value as unknown),
-);
-const toBoolean = Transform(({ value }) =>
-  value === 'true' || value === 'false' ? value === 'true' : (value as unknown),
-);
-const toList = Transform(({ value }) =>
-  typeof value === 'string'
-    ? value
-        .split(',')
-        .map((part) => part.trim())
-        .filter(Boolean)
-    : (value as unknown),
-);
 
 /** Load balancers ask every second or two, and Kubernetes needs about as long to take an instance out of a service. */
 const PRODUCTION_SHUTDOWN_DELAY_MS = 5_000;

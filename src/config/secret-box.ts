@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { StartupError } from '../common/errors';
+import { readOrMakeKey } from './key-file';
 
 const KEY_BYTES = 32;
 const NONCE_BYTES = 12;
@@ -48,14 +48,4 @@ export function openSecretBox(env: { DATA_DIR: string; SECRET_KEY?: string | und
     throw new StartupError('SECRET_KEY must be 32 bytes in base64. Make one with: openssl rand -base64 32');
   }
   return new SecretBox(key);
-}
-
-function readOrMakeKey(file: string): string {
-  mkdirSync(path.dirname(file), { recursive: true });
-  try {
-    writeFileSync(file, randomBytes(KEY_BYTES).toString('base64'), { flag: 'wx', mode: 0o600 });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  }
-  return readFileSync(file, 'utf8').trim();
 }

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { StartupError } from '../common/errors';
+import { CopyQueue } from './copy-queue';
 import type { ReplicationConnection } from './replication-connection';
 
 /** What arrives, in its order: a new file begins, a piece of it, how far the server is. */
@@ -21,7 +22,6 @@ export interface BaseBackupOptions {
   checkpoint: 'fast' | 'spread';
 }
 
-/** Whoever takes it in slower than the server sends holds up the server, not memory: so much waits here at most. */
 const MAX_QUEUED_BYTES = 4 * 1024 * 1024;
 const NEW_ARCHIVE = 'n'.charCodeAt(0);
 const MANIFEST = 'm'.charCodeAt(0);
@@ -52,12 +52,8 @@ export function streamBaseBackup(
 }
 
 class BaseBackup implements AsyncIterable<BaseBackupEvent> {
-  private readonly queue: BaseBackupEvent[] = [];
-  private queuedBytes = 0;
-  private isPaused = false;
+  private readonly queue = new CopyQueue<BaseBackupEvent>(MAX_QUEUED_BYTES);
   private isDone = false;
-  private failure: Error | undefined;
-  private wake: (() => void) | undefined;
   private wire: Wire | undefined;
   /** Which of the answer's tables the rows are of: start, tablespaces, end. */
   private table = -1;
@@ -75,20 +71,10 @@ class BaseBackup implements AsyncIterable<BaseBackupEvent> {
 
   async *[Symbol.asyncIterator](): AsyncIterator<BaseBackupEvent> {
     this.client.query(this as never);
-    const onEnd = (): void => this.fail(new Error('The connection was lost in the middle of the backup.'));
+    const onEnd = (): void => this.queue.fail(new Error('The connection was lost in the middle of the backup.'));
     this.client.once('end', onEnd);
     try {
-      for (;;) {
-        while (this.queue.length > 0) {
-          const event = this.queue.shift()!;
-          if (event.kind === 'data') this.queuedBytes -= event.chunk.length;
-          this.flow();
-          yield event;
-        }
-        if (this.failure) throw this.failure;
-        if (this.isDone) return;
-        await new Promise<void>((resolve) => (this.wake = resolve));
-      }
+      yield* this.queue.events();
     } finally {
       this.client.removeListener('end', onEnd);
       // Whoever goes away before the end leaves a connection on which the rest would arrive: it is of no further use.
@@ -100,6 +86,7 @@ class BaseBackup implements AsyncIterable<BaseBackupEvent> {
 
   submit(connection: Wire): void {
     this.wire = connection;
+    this.queue.stream = connection.stream;
     connection.on('copyOutResponse', this.onCopyBegins);
     connection.query(this.command());
   }
@@ -111,34 +98,36 @@ class BaseBackup implements AsyncIterable<BaseBackupEvent> {
   handleDataRow({ fields }: Row): void {
     if (this.table === 0) this.startedAt = positionIn(fields);
     else if (this.table === 1) this.tablespaces.push(fields);
-    else this.push({ kind: 'end', position: positionIn(fields) });
+    else this.queue.push({ kind: 'end', position: positionIn(fields) });
   }
 
   handleCommandComplete(): void {
     if (this.table !== 1 || !this.startedAt) return;
     const [first] = this.tablespaces;
     const totalBytes = this.tablespaces.length === 1 ? Number(first?.[2] ?? 0) * 1024 : 0;
-    this.push({ kind: 'start', position: this.startedAt, totalBytes });
+    this.queue.push({ kind: 'start', position: this.startedAt, totalBytes });
     if (this.tablespaces.length > 1)
-      this.fail(new StartupError('The cluster has tablespaces of its own; the native engine does not back them up.'));
+      this.queue.fail(
+        new StartupError('The cluster has tablespaces of its own; the native engine does not back them up.'),
+      );
   }
 
   handleCopyData({ chunk }: { chunk: Buffer }): void {
     if (!this.sendsLetters) return this.data(chunk);
     const [letter] = chunk;
-    if (letter === NEW_ARCHIVE) this.push({ kind: 'file', name: 'base.tar' });
-    else if (letter === MANIFEST) this.push({ kind: 'file', name: 'backup_manifest' });
+    if (letter === NEW_ARCHIVE) this.queue.push({ kind: 'file', name: 'base.tar' });
+    else if (letter === MANIFEST) this.queue.push({ kind: 'file', name: 'backup_manifest' });
     else if (letter === DATA) this.data(chunk.subarray(1));
   }
 
   handleReadyForQuery(): void {
     this.wire?.removeListener('copyOutResponse', this.onCopyBegins);
     this.isDone = true;
-    this.wake?.();
+    this.queue.end();
   }
 
   handleError(error: Error): void {
-    this.fail(error);
+    this.queue.fail(error);
   }
 
   handleEmptyQuery(): void {}
@@ -149,31 +138,12 @@ class BaseBackup implements AsyncIterable<BaseBackupEvent> {
   private copyBegins(): void {
     if (this.sendsLetters) return;
     this.filesBegun += 1;
-    this.push({ kind: 'file', name: this.filesBegun === 1 ? 'base.tar' : 'backup_manifest' });
+    this.queue.push({ kind: 'file', name: this.filesBegun === 1 ? 'base.tar' : 'backup_manifest' });
   }
 
   private data(bytes: Buffer): void {
-    this.queuedBytes += bytes.length;
-    this.push({ kind: 'data', chunk: Buffer.from(bytes) }); // pg writes the next message into the same memory
-    this.flow();
-  }
-
-  private flow(): void {
-    const isFull = this.queuedBytes > MAX_QUEUED_BYTES;
-    if (isFull === this.isPaused) return;
-    this.isPaused = isFull;
-    if (isFull) this.wire?.stream.pause();
-    else this.wire?.stream.resume();
-  }
-
-  private push(event: BaseBackupEvent): void {
-    this.queue.push(event);
-    this.wake?.();
-  }
-
-  private fail(error: Error): void {
-    this.failure ??= error;
-    this.wake?.();
+    // A copy: pg writes the next message into the same memory.
+    this.queue.push({ kind: 'data', chunk: Buffer.from(bytes) }, bytes.length);
   }
 
   private command(): string {

@@ -14,9 +14,7 @@ import type { Account } from './unprivileged-account';
 export type RecoveryTarget =
   | { kind: 'latest' }
   /** Commits up to and with this moment. */
-  | { kind: 'time'; at: Date }
-  /** A restore point (pg_create_restore_point). */
-  | { kind: 'name'; name: string };
+  | { kind: 'time'; at: Date };
 
 export interface RecoveryOptions {
   /** A data directory from a base backup (backups/materialize.ts). */
@@ -103,7 +101,6 @@ function writeRecoverySettings(
     recovery_target_timeline: String(timeline),
     recovery_target_action: 'promote',
     ...(target.kind === 'time' && { recovery_target_time: timestampOf(target.at) }),
-    ...(target.kind === 'name' && { recovery_target_name: target.name }),
     archive_mode: 'off',
     hot_standby: 'off', // nobody reads before it is there
     hba_file: file(HBA),

@@ -13,6 +13,8 @@ export interface ReplicationConnection {
   timeline: number;
   /** 18 of 18.4 */
   serverMajor: number;
+  /** Of the write-ahead log. */
+  segmentBytes: number;
 }
 
 /**
@@ -37,15 +39,24 @@ export async function connectForReplication(url: string, variable: string): Prom
   try {
     const { rows: identity } = await client.query<{ systemid: string; timeline: number }>('IDENTIFY_SYSTEM');
     const { rows: version } = await client.query<{ server_version: string }>('SHOW server_version');
+    const { rows: segments } = await client.query<{ wal_segment_size: string }>('SHOW wal_segment_size');
     const { systemid, timeline } = identity[0]!;
     return {
       client,
       systemId: systemid,
       timeline: Number(timeline),
       serverMajor: Number.parseInt(version[0]!.server_version, 10),
+      segmentBytes: bytesOf(segments[0]!.wal_segment_size),
     };
   } catch (error) {
     await client.end().catch(() => undefined);
     throw error;
   }
+}
+
+/** `16MB` as a number: the replication protocol has SHOW and no SELECT. */
+function bytesOf(setting: string): number {
+  const [, amount, unit] = /^(\d+)(MB|GB)$/.exec(setting) ?? [];
+  if (!amount) throw new Error(`The server says that its wal_segment_size is ${setting}.`);
+  return Number(amount) * 1024 ** (unit === 'GB' ? 3 : 2);
 }

@@ -51,13 +51,6 @@ export class WalSource {
     await this.client.query('SELECT pg_drop_replication_slot($1)', [slot]);
   }
 
-  async segmentBytes(): Promise<number> {
-    const { rows } = await this.client.query<{ bytes: number }>(
-      `SELECT pg_size_bytes(current_setting('wal_segment_size'))::float8 AS bytes`,
-    );
-    return rows[0]!.bytes;
-  }
-
   /**
    * Writes a commit into the log, so that a quiet system, too, has one to restore to.
    * @returns when, by the server's clock, and where; it is in the log before the position

@@ -1,21 +1,14 @@
 import type pg from 'pg';
+import { CopyQueue } from './copy-queue';
 import type { ReplicationConnection } from './replication-connection';
 
-/** A piece of the write-ahead log, and how far the server has got. */
+/** A piece of the write-ahead log. */
 export interface WalPiece {
   /** Of its first byte. */
   position: bigint;
   data: Buffer;
-  serverPosition: bigint;
 }
 
-/** Streaming has reached the end of a timeline: the server went over to another one (a promotion). */
-export interface TimelineEnd {
-  nextTimeline: number;
-  nextPosition: bigint;
-}
-
-/** Whoever takes it in slower than the server sends holds up the server, not memory. */
 const MAX_QUEUED_BYTES = 16 * 1024 * 1024;
 /** Well within `wal_sender_timeout` (60 s), after which the server gives up on us. */
 const STATUS_INTERVAL_MS = 10_000;
@@ -31,7 +24,7 @@ const STATUS_BYTES = 34;
 interface Wire {
   query(text: string): void;
   sendCopyFromChunk(chunk: Buffer): void;
-  endCopyFrom(): void;
+  once(event: string, listener: () => void): void;
   stream: { pause(): void; resume(): void; destroy(): void };
 }
 
@@ -40,18 +33,10 @@ interface Wire {
  * server keeps in its slot what was not confirmed; so nothing is lost while nobody receives.
  */
 export class WalStream implements AsyncIterable<WalPiece> {
-  /** Set when the stream has ended because its timeline has. */
-  timelineEnd: TimelineEnd | undefined;
-  private readonly queue: WalPiece[] = [];
-  private queuedBytes = 0;
-  private isPaused = false;
+  private readonly queue = new CopyQueue<WalPiece>(MAX_QUEUED_BYTES);
   private isDone = false;
-  private isClosed = false;
-  private failure: Error | undefined;
-  private wake: (() => void) | undefined;
   private wire: Wire | undefined;
   private confirmed: bigint;
-  private serverPosition = 0n;
   private readonly client: pg.Client;
 
   /** @param position where to begin: the start of a segment, so that segments come whole */
@@ -73,33 +58,16 @@ export class WalStream implements AsyncIterable<WalPiece> {
 
   /** Ends the iteration; what has not been taken is dropped. */
   close(): void {
-    this.isClosed = true;
-    this.queue.length = 0;
-    this.wake?.();
-  }
-
-  /** How far the server was when it last said so. */
-  get serverAt(): bigint {
-    return this.serverPosition;
+    this.queue.close();
   }
 
   async *[Symbol.asyncIterator](): AsyncIterator<WalPiece> {
     this.client.query(this as never);
-    const onEnd = (): void => this.fail(new Error('The connection was lost.'));
+    const onEnd = (): void => this.queue.fail(new Error('The connection was lost.'));
     this.client.once('end', onEnd);
     const timer = setInterval(() => this.sendStatus(), STATUS_INTERVAL_MS);
     try {
-      for (;;) {
-        while (this.queue.length > 0) {
-          const piece = this.queue.shift()!;
-          this.queuedBytes -= piece.data.length;
-          this.flow();
-          yield piece;
-        }
-        if (this.failure) throw this.failure;
-        if (this.isDone || this.isClosed) return;
-        await new Promise<void>((resolve) => (this.wake = resolve));
-      }
+      yield* this.queue.events();
     } finally {
       clearInterval(timer);
       this.client.removeListener('end', onEnd);
@@ -111,43 +79,37 @@ export class WalStream implements AsyncIterable<WalPiece> {
 
   submit(connection: Wire): void {
     this.wire = connection;
+    this.queue.stream = connection.stream;
+    connection.once('copyDone', () => this.queue.fail(new Error('The server has gone over to another timeline.')));
     connection.query(
       `START_REPLICATION SLOT "${this.slot}" PHYSICAL ${formatLsn(this.confirmed)} TIMELINE ${this.timeline}`,
     );
   }
 
   handleCopyData({ chunk }: { chunk: Buffer }): void {
-    if (this.isClosed) return;
     const [kind] = chunk;
     if (kind === XLOG_DATA) {
-      this.serverPosition = chunk.readBigUInt64BE(9);
       const data = Buffer.from(chunk.subarray(XLOG_HEADER_BYTES)); // pg writes the next message into the same memory
-      this.queue.push({ position: chunk.readBigUInt64BE(1), data, serverPosition: this.serverPosition });
-      this.queuedBytes += data.length;
-      this.flow();
-      this.wake?.();
-    } else if (kind === KEEPALIVE) {
-      this.serverPosition = chunk.readBigUInt64BE(1);
-      if (chunk.readUInt8(17) === 1) this.sendStatus();
+      this.queue.push({ position: chunk.readBigUInt64BE(1), data }, data.length);
+    } else if (kind === KEEPALIVE && chunk.readUInt8(17) === 1) {
+      this.sendStatus();
     }
   }
 
   handleRowDescription(): void {}
 
-  /** Only at the end of a timeline: which one comes next, and from where on. */
-  handleDataRow({ fields }: { fields: (Buffer | string | null)[] }): void {
-    this.timelineEnd = { nextTimeline: Number(fields[0]), nextPosition: parseLsn(String(fields[1])) };
-  }
+  handleDataRow(): void {}
 
   handleCommandComplete(): void {}
 
   handleReadyForQuery(): void {
     this.isDone = true;
-    this.wake?.();
+    this.queue.end();
   }
 
   handleError(error: Error): void {
-    this.fail(error);
+    this.isDone = true;
+    this.queue.fail(error);
   }
 
   handleEmptyQuery(): void {}
@@ -156,25 +118,12 @@ export class WalStream implements AsyncIterable<WalPiece> {
 
   /** "Standby status update": written, flushed and applied are the same to us, as what is not stored does not count. */
   private sendStatus(): void {
-    if (!this.wire || this.isDone || this.failure) return;
+    if (!this.wire || this.isDone) return;
     const message = Buffer.alloc(STATUS_BYTES);
     message.writeUInt8(STATUS, 0);
     for (const offset of [1, 9, 17]) message.writeBigUInt64BE(this.confirmed, offset);
     message.writeBigInt64BE(BigInt(Date.now() - POSTGRES_EPOCH_MS) * 1000n, 25);
     this.wire.sendCopyFromChunk(message);
-  }
-
-  private flow(): void {
-    const isFull = this.queuedBytes > MAX_QUEUED_BYTES;
-    if (isFull === this.isPaused) return;
-    this.isPaused = isFull;
-    if (isFull) this.wire?.stream.pause();
-    else this.wire?.stream.resume();
-  }
-
-  private fail(error: Error): void {
-    this.failure ??= error;
-    this.wake?.();
   }
 }
 

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { BackupManifest } from '../../src/backups/backup-manifest';
+import { BackupStore } from '../../src/backups/backup-store';
 import { LocalRepository } from '../../src/backups/local-repository';
 import { materialize } from '../../src/backups/materialize';
 import { readBackup } from '../../src/backups/read-backup';
@@ -31,8 +32,7 @@ afterAll(async () => {
 
 const take = (by: BackupKey | undefined): Promise<BackupManifest> =>
   takeBackup({
-    repository,
-    key: by,
+    store: new BackupStore(repository, by ? [by] : []),
     url: server.urls.backup,
     variable: 'POSTGRES_BACKUP_URL',
     checkpoint: 'fast',
@@ -93,5 +93,13 @@ describe('a base backup', () => {
     const wrong = materialize({ repository, keys: [], manifest, directory: target, account: undefined });
     await expect(wrong).rejects.toThrow('is damaged');
     expect(existsSync(target)).toBe(false);
+  });
+
+  it('is not mixed with those of another cluster', async () => {
+    const other = new BackupStore(repository, [key]);
+    const cluster = { systemId: manifest.systemId, segmentBytes: 16 * 1024 * 1024 };
+    await expect(other.assertOf(cluster)).resolves.toBeUndefined();
+    await expect(other.assertOf({ ...cluster, systemId: '1' })).rejects.toThrow('backups of another cluster');
+    await expect(other.assertOf({ ...cluster, segmentBytes: 2 ** 26 })).rejects.toThrow('wal_segment_size is 67108864');
   });
 });

@@ -36,7 +36,7 @@ beforeAll(async () => {
   store = new BackupStore(new LocalRepository(path.join(directory, 'repository')), [key]);
   const receiver = new WalReceiver({
     source,
-    archive: store.archive,
+    store,
     slot: 'test',
     heartbeatMs: 50,
     segmentAgeMs: 200,
@@ -46,8 +46,7 @@ beforeAll(async () => {
   await owner.connect();
   await owner.query('CREATE TABLE public.numbers (number int)');
   await takeBackup({
-    repository: store.repository,
-    key,
+    store,
     url: server.urls.backup,
     variable: VARIABLE,
     checkpoint: 'fast',

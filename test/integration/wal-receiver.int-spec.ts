@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { BackupStore } from '../../src/backups/backup-store';
 import { LocalRepository } from '../../src/backups/local-repository';
 import { BackupKey } from '../../src/backups/sealed-stream';
-import { gapsIn, WalArchive } from '../../src/backups/wal-archive';
+import { gapsIn, type WalArchive } from '../../src/backups/wal-archive';
 import { WalReceiver } from '../../src/backups/wal-receiver';
 import { WalSource } from '../../src/database/wal-source';
 import { eventually } from '../support/eventually';
@@ -15,13 +16,15 @@ const VARIABLE = 'POSTGRES_BACKUP_URL';
 let server: OwnServer;
 let directory: string;
 let source: WalSource;
+let store: BackupStore;
 let archive: WalArchive;
 beforeAll(async () => {
   server = await OwnServer.start();
   directory = makeTestDirectory();
   source = await WalSource.connect(server.urls.backup, VARIABLE);
   const repository = new LocalRepository(path.join(directory, 'repository'));
-  archive = new WalArchive(repository, [new BackupKey(randomBytes(32))], await source.segmentBytes());
+  store = new BackupStore(repository, [new BackupKey(randomBytes(32))]);
+  ({ archive } = store);
 }, 60_000);
 afterAll(async () => {
   await source?.end();
@@ -30,7 +33,7 @@ afterAll(async () => {
 });
 
 function start(): { receiver: WalReceiver; ended: Promise<void> } {
-  const receiver = new WalReceiver({ source, archive, slot: 'tenantry_archive', heartbeatMs: 50, segmentAgeMs: 200 });
+  const receiver = new WalReceiver({ source, store, slot: 'tenantry_archive', heartbeatMs: 50, segmentAgeMs: 200 });
   return { receiver, ended: receiver.run() };
 }
 
