@@ -1,17 +1,10 @@
-import { randomBytes } from 'node:crypto';
-import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { readEnv } from '../../src/config/env';
-import { createApp } from '../../src/create-app';
 import { Pools } from '../../src/database/pools';
 import { HEALTH_EXAMPLE } from '../../src/health/health.example';
 import { HealthService } from '../../src/health/health.service';
 import { Lifecycle } from '../../src/http/lifecycle';
-import { createDocument } from '../../src/openapi';
-import { ApiClient } from '../support/api-client';
 import { createTestApp, type TestApp } from '../support/app';
 import { eventually } from '../support/eventually';
-import { OwnServer } from '../support/own-server';
-import { Recorder } from '../support/recorder';
+import { OwnInstance } from '../support/own-instance';
 import { newTenant, newTenantWithOwner } from '../support/tenant';
 
 const PROBES = ['/health/live', '/health/ready', '/health/startup'];
@@ -151,47 +144,33 @@ describe('an instance whose connections', () => {
 });
 
 describe('an instance whose database goes away', () => {
-  let server: OwnServer;
-  let nest: NestFastifyApplication;
-  let client: ApiClient;
+  let instance: OwnInstance;
   beforeAll(async () => {
-    server = await OwnServer.start();
-    const env = Object.assign(readEnv({ NODE_ENV: 'test' }), { SECRET_KEY: randomBytes(32).toString('base64') });
-    nest = await createApp(env, server.urls, false);
-    await nest.listen(0, '127.0.0.1');
-    client = new ApiClient({ url: await nest.getUrl(), recorder: new Recorder(createDocument(nest)) }, {});
+    instance = await OwnInstance.start();
   });
-  afterAll(async () => {
-    await nest?.close();
-    await server?.remove();
-  });
-
-  const signIn = () => client.post('/v1/auth/login', { email: 'nobody@health.test', password: 'not this one, surely' });
-  const expectServing = async (): Promise<void> => {
-    await client.get('/health/ready').expect(200, OK);
-    await signIn().expectProblem(401, 'invalid_credentials');
-  };
+  afterAll(() => instance?.stop());
 
   it('is alive, says that it is not ready, and recovers by itself when it is back', async () => {
-    await expectServing();
+    const { client, server } = instance;
+    await instance.expectServing();
     await server.stop();
     await eventually(async () => client.get('/health/ready').expectProblem(503, 'not_ready'));
     await client.get('/health/live').expect(200, OK);
     await client.get('/health/startup').expect(200, OK);
-    const { headers } = await signIn().expectProblem(503, 'database_unavailable');
+    const { headers } = await instance.signIn().expectProblem(503, 'database_unavailable');
     expect(Number(headers['retry-after'])).toBeGreaterThan(0);
 
     await server.startAgain();
-    await eventually(expectServing);
+    await eventually(() => instance.expectServing());
   });
 
   it('is alive and recovers by itself when it is killed under it', async () => {
-    await expectServing();
-    server.kill();
-    const statuses = await Promise.all(Array.from({ length: 5 }, async () => (await signIn()).status));
+    await instance.expectServing();
+    instance.server.kill();
+    const statuses = await Promise.all(Array.from({ length: 5 }, async () => (await instance.signIn()).status));
     for (const status of statuses) expect([401, 503]).toContain(status);
-    await client.get('/health/live').expect(200, OK);
-    await eventually(expectServing);
+    await instance.client.get('/health/live').expect(200, OK);
+    await eventually(() => instance.expectServing());
   });
 });
 

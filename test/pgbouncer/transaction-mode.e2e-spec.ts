@@ -1,21 +1,15 @@
-import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
-import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { newId } from '../../src/common/id';
 import { readEnv } from '../../src/config/env';
-import { createApp } from '../../src/create-app';
 import { whileWanted } from '../../src/database/abandonment';
 import { assertRestrictedLogins } from '../../src/database/login-check';
 import type { TenantTx } from '../../src/database/tenant-db';
-import { createDocument } from '../../src/openapi';
-import { ApiClient } from '../support/api-client';
 import { type Doors, openDoors } from '../support/doors';
 import { eventually } from '../support/eventually';
-import { OwnServer } from '../support/own-server';
+import { OwnInstance } from '../support/own-instance';
 import { pgBouncerProgram, SERVER_CONNECTIONS } from '../support/pgbouncer';
 import { newDatabase, type TestDatabase } from '../support/postgres';
-import { Recorder } from '../support/recorder';
 
 const POOL_SIZE = 20;
 /** What stands with the roles; the application itself is told more, so that nothing else can end a statement. */
@@ -207,49 +201,16 @@ describe('a start behind PgBouncer', () => {
 });
 
 describe('an instance behind PgBouncer', () => {
-  let server: OwnServer;
-  let nest: NestFastifyApplication;
-  let client: ApiClient;
-
+  let instance: OwnInstance;
   beforeAll(async () => {
-    server = await OwnServer.start();
-    const env = Object.assign(readEnv({ NODE_ENV: 'test' }), { SECRET_KEY: randomBytes(32).toString('base64') });
-    nest = await createApp(env, server.urls, false);
-    await nest.listen(0, '127.0.0.1');
-    client = new ApiClient({ url: await nest.getUrl(), recorder: new Recorder(createDocument(nest)) }, {});
+    instance = await OwnInstance.start();
   });
-  afterAll(async () => {
-    await nest?.close();
-    await server?.remove();
-  });
+  afterAll(() => instance?.stop());
 
-  const signIn = () => client.post('/v1/auth/login', { email: 'nobody@pool.test', password: 'not this one, surely' });
-  const expectServing = async (): Promise<void> => {
-    await client.get('/health/ready').expect(200);
-    await signIn().expectProblem(401, 'invalid_credentials');
-  };
-
-  it('answers 503 while the server behind is stopped, and is ready by itself when it is back', async () => {
-    await expectServing();
-    await server.stop();
-    await eventually(async () => client.get('/health/ready').expectProblem(503, 'not_ready'));
-    await client.get('/health/live').expect(200);
-    await signIn().expectProblem(503, 'database_unavailable');
-    await server.startAgain();
-    await eventually(expectServing);
-  });
-
-  it('loses no more than what is under way when the server is killed', async () => {
-    await expectServing();
-    server.kill();
-    const statuses = await Promise.all(Array.from({ length: 5 }, async () => (await signIn()).status));
-    for (const status of statuses) expect([401, 503]).toContain(status);
-    await eventually(expectServing);
-  });
-
+  // That it survives the server behind, health.e2e-spec.ts shows in the same run.
   it('is ready again by itself when PgBouncer has been restarted', async () => {
-    await expectServing();
-    await server.bouncer?.restart();
-    await eventually(expectServing);
+    await instance.expectServing();
+    await instance.server.bouncer!.restart();
+    await eventually(() => instance.expectServing());
   });
 });
