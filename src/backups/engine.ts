@@ -1,0 +1,116 @@
+import type { Moment } from './coverage';
+import type { RetentionRules } from './retention';
+
+export type EngineName = 'native' | 'pgbackrest' | 'external';
+
+/** A base backup, as every engine can tell of it. */
+export interface BackupSummary {
+  id: string;
+  startedAt: Date;
+  finishedAt: Date;
+  /** Of PostgreSQL: 18 of 18.4 */
+  serverMajor: number;
+  /** On which it was taken. */
+  timeline: number;
+  /** Of the cluster, before compression. */
+  clusterBytes: number;
+  /** In the repository. */
+  storedBytes: number;
+}
+
+/** Times that can be restored to: from one base backup, along one timeline. */
+export interface CoverageSpan {
+  backupId: string;
+  timeline: number;
+  from: Date;
+  to: Date;
+  /** The first piece of the log that is missing although later ones are there; undefined: none is. */
+  gap: string | undefined;
+}
+
+/** What is to be restored. */
+export interface RestoreTarget {
+  moment: Moment;
+  /** From this base backup; undefined: from the best one. */
+  backupId?: string | undefined;
+}
+
+/** How an engine will do it; made by planRestore(). */
+export interface RestorePlan {
+  target: RestoreTarget;
+  /** Undefined: the provider's own (external). */
+  backup: BackupSummary | undefined;
+  timeline: number;
+  /** The moment that the log is replayed to; for `latest`, the last commit that is known to be stored. */
+  until: Date;
+  /** PostgreSQL's; the programs that run the restored cluster must be of the same. */
+  serverMajor: number;
+}
+
+export type MaterializeStep = 'files' | 'log' | 'replay';
+
+export interface MaterializeOptions {
+  /** The new data directory (PGDATA). It must not exist. An engine without files of its own ignores it. */
+  directory: string;
+  onProgress?: ((step: MaterializeStep, done: number, total: number) => void) | undefined;
+  /** Looks at the cluster, read only, when replay has come to this restore point, and then lets it go on. */
+  inspection?: { point: string; look: (cluster: Pick<RecoveredCluster, 'adminUrl'>) => Promise<void> } | undefined;
+  /** Ends it; what was made is removed. */
+  signal?: AbortSignal | undefined;
+}
+
+/** A cluster brought back to a moment, open to this process alone, as its superuser. */
+export interface RecoveredCluster {
+  readonly adminUrl: (database?: string) => string;
+  /** Its data directory; undefined: it is not ours (external). */
+  readonly directory: string | undefined;
+  /** Stops its server; what stays in `directory` is an ordinary data directory. */
+  finish(): Promise<void>;
+  /** Stops its server and removes its directory. */
+  discard(): Promise<void>;
+}
+
+/**
+ * The seam: how backups are taken and a moment is brought back. What stands above it (jobs, catalogue, verification, drill, the
+ * restore of a cluster or of one tenant, metrics, command line) is the same for each engine.
+ */
+export interface BackupEngine {
+  readonly name: EngineName;
+  /** For messages: where backups lie, without a secret. */
+  readonly place: string;
+  /** @throws NotOfThisEngineError where the provider does it (external) */
+  createBackup(options: {
+    checkpoint: 'fast' | 'spread';
+    onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
+  }): Promise<BackupSummary>;
+  /** Every whole one, the oldest first. */
+  listBackups(): Promise<BackupSummary[]>;
+  /** The oldest first. */
+  coverage(): Promise<CoverageSpan[]>;
+  /** Reads it to the last byte. @throws BackupDamagedError */
+  verifyBackup(id: string, onProgress?: (doneBytes: number, totalBytes: number) => void): Promise<void>;
+  /**
+   * Removes what nothing needs any more.
+   * @param isProtected a backup of which this is true is kept, whatever the rules say
+   * @returns the ids of the backups and the number of other files that were, or would be, removed
+   */
+  prune(
+    rules: RetentionRules,
+    options: { dryRun: boolean; isProtected?: (backup: BackupSummary) => boolean },
+  ): Promise<{ backups: string[]; files: number }>;
+  /** @throws OutsideCoverageError, with the spans that there are */
+  planRestore(target: RestoreTarget): Promise<RestorePlan>;
+  /**
+   * Brings the moment back. Where it fails nothing is left.
+   * @throws StartupError when PostgreSQL's programs are of another version; BackupDamagedError; RecoveryFailedError
+   */
+  materialize(plan: RestorePlan, options: MaterializeOptions): Promise<RecoveredCluster>;
+}
+
+/** The engine cannot do this, since somebody else does. The message says who. */
+export class NotOfThisEngineError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'NotOfThisEngineError';
+  }
+}
