@@ -3,7 +3,7 @@ import { isUUID } from 'class-validator';
 import type { TenantryTransaction } from './prisma-client';
 import { PrismaService } from './prisma.service';
 import { ReplicaReads } from './replica-reads';
-import { transact, type TransactionOptions } from './transaction';
+import { repeatedRead, transact, type TransactionOptions } from './transaction';
 
 /** What the app login may touch. */
 type TenantModels =
@@ -50,12 +50,16 @@ export class TenantDb {
     return this.transact(tenantId, work, false, options);
   }
 
-  /** The same for work that only reads: it is repeated once when its connection dies. */
+  /**
+   * The same for work that only reads: each statement is a transaction of its own and takes one round trip. It is repeated once
+   * when its connection dies.
+   */
   async read<Result>(
     tenantId: string,
     work: (tx: TenantTx) => Promise<Result>,
     { staleness }: ReadOptions = {},
   ): Promise<Result> {
+    assertTenantId(tenantId);
     if (staleness === 'allowed') {
       const answer = await this.replica.attempt((client, assertCaughtUp) => {
         const whenCaughtUp = (tx: TenantTx): Promise<Result> => assertCaughtUp(tx).then(() => work(tx));
@@ -63,7 +67,7 @@ export class TenantDb {
       });
       if (answer) return answer.result;
     }
-    return this.transact(tenantId, work, true);
+    return repeatedRead(tenantId, (scope) => work(forTenant(this.prisma.appReader.in(scope), tenantId)));
   }
 
   private async transact<Result>(
@@ -73,19 +77,16 @@ export class TenantDb {
     options?: TransactionOptions,
     client = this.prisma.app,
   ): Promise<Result> {
-    // The id becomes part of a statement below: SET takes no parameters.
-    if (!isUUID(tenantId)) throw new TypeError('a tenant id must be a UUID');
-    return transact({
-      client,
-      // SET LOCAL, not set_config(): only the statement reaches the workers of a Citus cluster. It ends with the transaction.
-      setUp: `SET LOCAL app.tenant_id = '${tenantId}'`,
-      readOnly,
-      work: (tx) => work(forTenant(tx, tenantId)),
-      options,
-    });
+    assertTenantId(tenantId);
+    return transact({ client, tenantId, readOnly, work: (tx) => work(forTenant(tx, tenantId)), options });
   }
 }
 
-function forTenant(tx: TenantryTransaction, tenantId: string): TenantTx {
+function assertTenantId(tenantId: string): void {
+  // The id becomes part of a statement (batching-client.ts): SET takes no parameters.
+  if (!isUUID(tenantId)) throw new TypeError('a tenant id must be a UUID');
+}
+
+function forTenant(tx: object, tenantId: string): TenantTx {
   return Object.create(tx, { tenantId: { value: tenantId, enumerable: true } }) as TenantTx;
 }

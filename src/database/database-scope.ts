@@ -1,0 +1,30 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+
+/** For whom the statements of one piece of work run. Only the doors (TenantDb, PlatformDb) make one. */
+export interface DatabaseScope {
+  /** undefined: above tenants. A UUID, checked by the door: it becomes part of a statement. */
+  readonly tenantId: string | undefined;
+  /** Has the server answered a statement of the transaction? Before that, a lost connection has lost nothing. */
+  hasAnswer: boolean;
+  /** Statements are sent without names: those of the connections have turned out to be of no use. */
+  isUnnamed: boolean;
+}
+
+const storage = new AsyncLocalStorage<DatabaseScope>();
+
+export function newScope(tenantId?: string): DatabaseScope {
+  return { tenantId, hasAnswer: false, isUnnamed: false };
+}
+
+/**
+ * Runs `work` so that its statements are of `scope`. What it gives is awaited inside: a promise of Prisma's begins when it is
+ * awaited, and would otherwise run in the scope of whoever awaits it.
+ */
+export function within<Result>(scope: DatabaseScope, work: () => PromiseLike<Result>): Promise<Result> {
+  return storage.run(scope, async () => await work());
+}
+
+/** The scope in which this code runs. To be asked when a statement is given, never in a callback of the pool. */
+export function databaseScope(): DatabaseScope | undefined {
+  return storage.getStore();
+}
