@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import pg from 'pg';
 import { UnavailableError } from '../common/errors';
+import { type Answer, OutdatedError } from './accompanying-check';
 import { type AbandonableConnection, abandonableClient } from './abandonable-client';
 import { abandonment } from './abandonment';
 import { batchingClient, type Batching, type BatchingConnection } from './batching-client';
@@ -89,11 +90,17 @@ export class BoundedPool extends pg.Pool {
     scope: DatabaseScope | undefined,
   ): Promise<pg.QueryResult[]> {
     const client = await this.lease();
+    const check = scope?.check?.isOpen ? scope.check : undefined;
     let fault: Error | undefined;
     try {
-      return await (client as unknown as RunningClient).sendBatch(statements, scope);
+      const all = check ? [check.statement, ...statements] : statements;
+      const results = await (client as unknown as RunningClient).sendBatch(all, scope);
+      if (!check) return results;
+      const [answer, ...others] = results;
+      check.settle(answer!.rows[0] as Answer);
+      return others;
     } catch (error) {
-      fault = error as Error;
+      if (!(error instanceof OutdatedError)) fault = error as Error;
       throw error;
     } finally {
       client.release(fault);

@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import type { AccompanyingCheck } from './accompanying-check';
 
 /** For whom the statements of one piece of work run. Only the doors (TenantDb, PlatformDb) make one. */
 export interface DatabaseScope {
@@ -8,6 +9,8 @@ export interface DatabaseScope {
   hasAnswer: boolean;
   /** Statements are sent without names: those of the connections have turned out to be of no use. */
   isUnnamed: boolean;
+  /** Goes along with the first statement outside of a transaction. */
+  check?: AccompanyingCheck | undefined;
 }
 
 const storage = new AsyncLocalStorage<DatabaseScope>();

@@ -1,8 +1,15 @@
 import { Injectable } from '@nestjs/common';
+import type { Prisma } from '@prisma/client';
 import { isUUID } from 'class-validator';
+import type { CustomTypesConfig } from 'pg';
+import { accompany } from './abandonment';
+import { AccompanyingCheck, type Answer } from './accompanying-check';
+import { within } from './database-scope';
+import { Pools } from './pools';
 import type { TenantryTransaction } from './prisma-client';
 import { PrismaService } from './prisma.service';
 import { ReplicaReads } from './replica-reads';
+import type { BatchStatement } from './statement-batch';
 import { repeatedRead, transact, type TransactionOptions } from './transaction';
 
 /** What the app login may touch. */
@@ -34,6 +41,7 @@ export class TenantDb {
   constructor(
     private readonly prisma: PrismaService,
     private readonly replica: ReplicaReads,
+    private readonly pools: Pools,
   ) {}
 
   /**
@@ -70,6 +78,25 @@ export class TenantDb {
     return repeatedRead(tenantId, (scope) => work(forTenant(this.prisma.appReader.in(scope), tenantId)));
   }
 
+  /** One question in one round trip; its answer can be compared with a later one. */
+  ask(tenantId: string, question: Prisma.Sql): Promise<Answer> {
+    assertTenantId(tenantId);
+    return repeatedRead(tenantId, async (scope) => {
+      const [result] = await within({ ...scope, check: undefined }, () => this.pools.app.batch([asTexts(question)]));
+      return result!.rows[0] as Answer;
+    });
+  }
+
+  /**
+   * Has the request for which this code runs answered only if the answer to `question` is `expected` still: it is asked in the
+   * same round trip as the request's first read.
+   * @returns undefined outside of a request
+   */
+  accompany(tenantId: string, question: Prisma.Sql, expected: Answer): AccompanyingCheck | undefined {
+    const check = new AccompanyingCheck(tenantId, asTexts(question), expected, () => this.ask(tenantId, question));
+    return accompany(check) ? check : undefined;
+  }
+
   private async transact<Result>(
     tenantId: string,
     work: (tx: TenantTx) => Promise<Result>,
@@ -85,6 +112,12 @@ export class TenantDb {
 function assertTenantId(tenantId: string): void {
   // The id becomes part of a statement (batching-client.ts): SET takes no parameters.
   if (!isUUID(tenantId)) throw new TypeError('a tenant id must be a UUID');
+}
+
+const TEXTS = { getTypeParser: () => String } as unknown as CustomTypesConfig;
+
+function asTexts({ text, values }: Prisma.Sql): BatchStatement {
+  return { text, values, rowMode: 'array', types: TEXTS };
 }
 
 function forTenant(tx: object, tenantId: string): TenantTx {

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Prisma } from '@prisma/client';
+import { accompanyingCheck } from './abandonment';
 import {
   asDomainError,
   isConnectionLost,
@@ -41,6 +42,7 @@ interface Job<Result> {
  * @throws UnavailableError when the database can't serve it in time
  */
 export async function transact<Result>({ client, tenantId, readOnly, work, options }: Job<Result>): Promise<Result> {
+  if (!readOnly) await accompanyingCheck()?.settleNow();
   const keyed = readOnly ? undefined : keyedRequest();
   const attempt = async (scope: DatabaseScope): Promise<Result> => {
     let committing = false;
@@ -78,7 +80,9 @@ export function repeatedRead<Result>(
   tenantId: string | undefined,
   work: (scope: DatabaseScope) => Promise<Result>,
 ): Promise<Result> {
+  const check = accompanyingCheck();
   return repeatedly(tenantId, async (scope) => {
+    if (check?.isOpen && check.tenantId === tenantId) scope.check = check;
     try {
       return await work(scope);
     } catch (error) {
