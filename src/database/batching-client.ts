@@ -46,6 +46,8 @@ export function batchingClient(Client: typeof pg.Client, batching: Batching): ty
     private scope: DatabaseScope | undefined;
     /** BEGIN, with its isolation level, while it waits for the first statement. */
     private begin: string | undefined;
+    /** What the server says of it comes later than an error. */
+    private hasBegun = false;
 
     constructor(config: pg.ClientConfig) {
       super(config);
@@ -58,7 +60,7 @@ export function batchingClient(Client: typeof pg.Client, batching: Batching): ty
 
     get isInTransaction(): boolean {
       const status = (this as unknown as Internals).getTransactionStatus();
-      return status === 'T' || status === 'E';
+      return this.hasBegun || status === 'T' || status === 'E';
     }
 
     lease(scope: DatabaseScope | undefined): void {
@@ -108,7 +110,7 @@ export function batchingClient(Client: typeof pg.Client, batching: Batching): ty
       if (this.begin !== undefined) {
         const [, isolation] = ISOLATION.exec(text) ?? [];
         if (isolation) return this.beginLater(isolation);
-        if (TRANSACTION_END.test(text)) {
+        if (text === 'ROLLBACK' || (text === 'COMMIT' && !this.scope?.atEnd.length)) {
           this.begin = undefined;
           return NO_RESULT; // nothing has begun
         }
@@ -120,13 +122,22 @@ export function batchingClient(Client: typeof pg.Client, batching: Batching): ty
         throw abandoned;
       }
       const { scope } = this;
-      const all = [...this.takeBegin(), { text, values, rowMode, types }];
-      if (!batching.areBatched) {
-        for (const first of all.splice(0, all.length - 1)) await this.send([first], scope);
+      const atEnd =
+        text === 'COMMIT' && scope ? scope.atEnd.map((statement) => ({ ...statement, isSilent: true })) : [];
+      const all = [...this.takeBegin(), ...atEnd, { text, values, rowMode, types }];
+      try {
+        if (!batching.areBatched) {
+          for (const first of all.splice(0, all.length - 1)) await this.send([first], scope);
+        }
+        const [result] = await this.send(all, scope);
+        if (scope) scope.hasAnswer = true;
+        if (TRANSACTION_END.test(text)) this.hasBegun = false;
+        return result!;
+      } catch (error) {
+        // Nobody rolls back what he has committed.
+        if (text === 'COMMIT') await this.ask({ text: 'ROLLBACK' }).catch(() => undefined);
+        throw error;
       }
-      const [result] = await this.send(all, scope);
-      if (scope) scope.hasAnswer = true;
-      return result!;
     }
 
     private async beginLater(isolation?: string): Promise<pg.QueryResult> {
@@ -141,6 +152,7 @@ export function batchingClient(Client: typeof pg.Client, batching: Batching): ty
       // SET LOCAL, not set_config(): only the statement reaches the workers of a Citus cluster. It takes no parameters.
       if (this.scope?.tenantId !== undefined) texts.push(`SET LOCAL app.tenant_id = '${this.scope.tenantId}'`);
       this.begin = undefined;
+      this.hasBegun = true;
       return texts.map((text) => ({ text, isSilent: true }));
     }
 

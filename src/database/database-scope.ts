@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { AccompanyingCheck } from './accompanying-check';
+import type { BatchStatement } from './statement-batch';
 
 /** For whom the statements of one piece of work run. Only the doors (TenantDb, PlatformDb) make one. */
 export interface DatabaseScope {
@@ -11,12 +12,14 @@ export interface DatabaseScope {
   isUnnamed: boolean;
   /** Goes along with the first statement outside of a transaction. */
   check?: AccompanyingCheck | undefined;
+  /** What a transaction still has to do, on whose answers nothing depends: it goes with COMMIT. */
+  readonly atEnd: BatchStatement[];
 }
 
 const storage = new AsyncLocalStorage<DatabaseScope>();
 
 export function newScope(tenantId?: string): DatabaseScope {
-  return { tenantId, hasAnswer: false, isUnnamed: false };
+  return { tenantId, hasAnswer: false, isUnnamed: false, atEnd: [] };
 }
 
 /**

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { TenantryTransaction } from './prisma-client';
 import { PrismaService } from './prisma.service';
-import { repeatedRead, transact, type TransactionOptions } from './transaction';
+import { type Deferring, repeatedRead, transact, type TransactionOptions } from './transaction';
 
 type PlatformModels =
   | 'user'
@@ -19,9 +19,10 @@ type PlatformModels =
 declare const platformTx: unique symbol;
 
 /** A transaction above tenants, under the platform login: accounts and sessions, the list of tenants, the platform's audit events. */
-export type PlatformTx = Pick<TenantryTransaction, PlatformModels | '$queryRaw' | '$executeRaw'> & {
-  readonly [platformTx]: true;
-};
+export type PlatformTx = Pick<TenantryTransaction, PlatformModels | '$queryRaw' | '$executeRaw'> &
+  Deferring & {
+    readonly [platformTx]: true;
+  };
 
 /** The door to what stands above tenants. Few modules may import it (.dependency-cruiser.cjs says which). */
 @Injectable()

@@ -10,7 +10,7 @@ import type { TenantryTransaction } from './prisma-client';
 import { PrismaService } from './prisma.service';
 import { ReplicaReads } from './replica-reads';
 import type { BatchStatement } from './statement-batch';
-import { repeatedRead, transact, type TransactionOptions } from './transaction';
+import { type Deferring, repeatedRead, transact, type TransactionOptions } from './transaction';
 
 /** What the app login may touch. */
 type TenantModels =
@@ -22,10 +22,11 @@ declare const tenantTx: unique symbol;
  * A transaction that belongs to one tenant. Only TenantDb makes one, so plain Prisma in its place does not compile.
  * Each query names `tx.tenantId` as well: row-level security is the floor, not the filter (docs/tenancy.md).
  */
-export type TenantTx = Pick<TenantryTransaction, TenantModels | '$queryRaw' | '$executeRaw'> & {
-  readonly tenantId: string;
-  readonly [tenantTx]: true;
-};
+export type TenantTx = Pick<TenantryTransaction, TenantModels | '$queryRaw' | '$executeRaw'> &
+  Deferring & {
+    readonly tenantId: string;
+    readonly [tenantTx]: true;
+  };
 
 export interface ReadOptions {
   /**

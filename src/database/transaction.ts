@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Prisma } from '@prisma/client';
+import type { Prisma } from '@prisma/client';
 import { accompanyingCheck } from './abandonment';
 import {
   asDomainError,
@@ -24,6 +24,12 @@ export interface TransactionOptions {
   isolationLevel?: Prisma.TransactionIsolationLevel;
 }
 
+/** What our transactions have beyond Prisma's. */
+export interface Deferring {
+  /** A statement on whose answer nothing depends, such as an audit event: it goes with COMMIT, in the same round trip. */
+  $atEnd(statement: Prisma.Sql): void;
+}
+
 /** A transaction as the doors run it. */
 interface Job<Result> {
   client: TenantryClient;
@@ -31,7 +37,7 @@ interface Job<Result> {
   tenantId?: string | undefined;
   /** Reads only: may be repeated on a connection that died under it. */
   readOnly: boolean;
-  work: (tx: TenantryTransaction) => Promise<Result>;
+  work: (tx: TenantryTransaction & Deferring) => Promise<Result>;
   options?: TransactionOptions | undefined;
 }
 
@@ -49,7 +55,7 @@ export async function transact<Result>({ client, tenantId, readOnly, work, optio
     try {
       const result = await within(scope, () =>
         client.$transaction(async (tx) => {
-          const done = await work(tx);
+          const done = await work(deferring(tx, scope));
           committing = true;
           return done;
         }, options),
@@ -58,11 +64,16 @@ export async function transact<Result>({ client, tenantId, readOnly, work, optio
       return result;
     } catch (error) {
       if (keyed && committing && !isTransactionConflict(error)) keyed.mayHaveWritten = true;
-      const isHarmless = readOnly || !scope.hasAnswer || (keyed !== undefined && !committing);
+      const isHarmless = readOnly || (!committing && (!scope.hasAnswer || keyed !== undefined));
       throw new FailedAttempt(error, isHarmless);
     }
   };
   return repeatedly(tenantId, attempt);
+}
+
+function deferring(tx: TenantryTransaction, { atEnd }: DatabaseScope): TenantryTransaction & Deferring {
+  const $atEnd = ({ text, values }: Prisma.Sql): void => void atEnd.push({ text, values });
+  return Object.create(tx, { $atEnd: { value: $atEnd } }) as TenantryTransaction & Deferring;
 }
 
 /** A failure, and whether to do the same again on another connection could do harm. */

@@ -1,3 +1,4 @@
+import { Prisma } from '@prisma/client';
 import { newId } from '../../src/common/id';
 import { newScope, within } from '../../src/database/database-scope';
 import { type Doors, openDoors } from '../support/doors';
@@ -94,6 +95,65 @@ describe('a transaction of n statements', () => {
     const failing = (): Promise<unknown> =>
       doors.tenants.run(tenantId, () => Promise.reject(new Error('on purpose'))).catch(() => undefined);
     expect(await spy.during(failing)).toEqual(empty);
+  });
+});
+
+describe('what a transaction does at its end', () => {
+  const rename = (name: string) => Prisma.sql`UPDATE app.tenants SET name = ${name} WHERE id = ${tenantId}::uuid`;
+  const nameNow = async () => {
+    const [row] = await database.query('admin', 'SELECT name FROM app.tenants WHERE id = $1', [tenantId]);
+    return row!.name;
+  };
+
+  it('goes with COMMIT', async () => {
+    const work = (name: string): Promise<Traffic> =>
+      spy.during(() =>
+        doors.tenants.run(tenantId, async (tx) => {
+          tx.$atEnd(rename(name));
+          await tx.$queryRaw`SELECT 1`;
+        }),
+      );
+    await work('First');
+    expect(await work('Second')).toMatchObject({ writes: 2, roundTrips: 2, executes: 5 });
+    expect(await nameNow()).toBe('Second');
+  });
+
+  it('makes one round trip when it is all', async () => {
+    const work = (): Promise<Traffic> =>
+      spy.during(() => doors.tenants.run(tenantId, (tx) => Promise.resolve(tx.$atEnd(rename('Trips')))));
+    await work();
+    expect(await work()).toMatchObject({ writes: 1, roundTrips: 1, statements: ['BEGIN', SET_LOCAL, 'COMMIT'] });
+    expect(await nameNow()).toBe('Trips');
+  });
+
+  it('is not done when the transaction fails, and undoes all when it fails itself', async () => {
+    const failing = doors.tenants.run(tenantId, (tx) => {
+      tx.$atEnd(rename('spoilt'));
+      return Promise.reject(new Error('on purpose'));
+    });
+    await expect(failing).rejects.toThrow('on purpose');
+    const undone = doors.tenants.run(tenantId, async (tx) => {
+      await tx.tenant.update({ where: { id: tenantId }, data: { name: 'spoilt' } });
+      tx.$atEnd(Prisma.sql`SELECT 1 / 0`);
+    });
+    await expect(undone).rejects.toThrow('division by zero');
+    const alone = doors.tenants.run(tenantId, (tx) => Promise.resolve(tx.$atEnd(Prisma.sql`SELECT 1 / 0`)));
+    await expect(alone).rejects.toThrow('division by zero');
+    expect(await nameNow()).toBe('Trips');
+    expect(await find()).toMatchObject({ roundTrips: 1, statements: [] }); // on the same connection: it knows the statement
+  });
+});
+
+describe('a storm of writes that meet a unique index', () => {
+  it('costs no connection', async () => {
+    const pidOf = () => doors.tenants.read(tenantId, (tx) => tx.$queryRaw`SELECT pg_backend_pid()`);
+    const before = await pidOf();
+    const again = { id: tenantId, slug: 'trips', name: 'Trips', nameKey: 'trips' };
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 50 }, () => doors.tenants.run(tenantId, (tx) => tx.tenant.create({ data: again }))),
+    );
+    for (const outcome of outcomes) expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'P2002' } });
+    expect(await pidOf()).toEqual(before);
   });
 });
 
