@@ -1,5 +1,5 @@
-import type { Moment } from './coverage';
-import type { RetentionRules } from './retention';
+import type { Moment } from './native/coverage';
+import type { RetentionRules } from './native/retention';
 
 export type EngineName = 'native' | 'pgbackrest' | 'external';
 

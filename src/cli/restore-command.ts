@@ -1,8 +1,8 @@
 import path from 'node:path';
 import { createInterface } from 'node:readline/promises';
-import { BackupStore } from '../backups/backup-store';
-import type { Moment } from '../backups/coverage';
-import { planRestore, restore, type RestorePlan, type RestoreStep } from '../backups/restore';
+import { BackupStore } from '../backups/native/backup-store';
+import type { Moment } from '../backups/native/coverage';
+import { planRestore, restore, type RestorePlan, type RestoreStep } from '../backups/native/restore';
 import { StartupError } from '../common/errors';
 import { readBackupEnv } from '../config/backup-env';
 import { type Finding, verifyCluster } from '../database/cluster-verification';

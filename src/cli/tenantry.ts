@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 import { Logger } from '@nestjs/common';
 import { Command, CommanderError } from 'commander';
-import { BackupDamagedError } from '../backups/read-backup';
-import { OutsideCoverageError } from '../backups/coverage';
+import { BackupDamagedError } from '../backups/native/read-backup';
+import { OutsideCoverageError } from '../backups/native/coverage';
 import { StartupError } from '../common/errors';
 import { loadDotEnv } from '../config/dot-env';
 import { RecoveryFailedError } from '../database/recovery-server';

@@ -17,7 +17,7 @@ export type RecoveryTarget =
   | { kind: 'time'; at: Date };
 
 export interface RecoveryOptions {
-  /** A data directory from a base backup (backups/materialize.ts). */
+  /** A data directory from a base backup (backups/native/materialize.ts). */
   pgData: string;
   /** Holds the log, segment by segment, and the timelines' histories. */
   walDirectory: string;

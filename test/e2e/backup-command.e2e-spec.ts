@@ -11,7 +11,7 @@ import {
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import type { BackupManifest } from '../../src/backups/backup-manifest';
+import type { BackupManifest } from '../../src/backups/native/backup-manifest';
 import { type EmbeddedDatabase, startEmbeddedDatabase } from '../../src/database/embedded-database';
 import { startEmbeddedPostgres } from '../../src/database/embedded-postgres';
 import { buildProject, copyProject, type ProjectCopy } from '../support/built-project';

@@ -1,4 +1,4 @@
-import { parseLsn } from '../database/wal-stream';
+import { parseLsn } from '../../database/wal-stream';
 import type { BackupManifest } from './backup-manifest';
 import type { ArchivedSegment } from './wal-archive';
 import { nameOfSegment, numberAt } from './wal-segments';

@@ -2,12 +2,12 @@ import { createWriteStream } from 'node:fs';
 import { chmod, chown, mkdir, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { flushDirectory } from '../common/flush-directory';
-import type { Account } from '../database/unprivileged-account';
+import { flushDirectory } from '../../common/flush-directory';
+import type { Account } from '../../database/unprivileged-account';
 import type { BackupManifest } from './backup-manifest';
 import { BackupDamagedError, type ClusterVisitor, readBackup } from './read-backup';
-import type { BackupRepository } from './repository';
-import type { BackupKey } from './sealed-stream';
+import type { BackupRepository } from '../repository/repository';
+import type { BackupKey } from '../repository/sealed-stream';
 
 interface MaterializeOptions {
   repository: BackupRepository;

@@ -2,12 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { PassThrough, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
-import { type BaseBackupEvent, type LogPosition, streamBaseBackup } from '../database/backup-stream';
-import { connectForReplication } from '../database/replication-connection';
+import { type BaseBackupEvent, type LogPosition, streamBaseBackup } from '../../database/backup-stream';
+import { connectForReplication } from '../../database/replication-connection';
 import { type BackupManifest, directoryOf, manifestNameOf, newBackupId } from './backup-manifest';
 import type { BackupStore } from './backup-store';
-import type { StoredFile } from './repository';
-import { seal } from './sealed-stream';
+import type { StoredFile } from '../repository/repository';
+import { seal } from '../repository/sealed-stream';
 
 /** Level 1 takes a third of the time of the default, for a few percent of the size. */
 const GZIP = { level: 1, chunkSize: 256 * 1024 };

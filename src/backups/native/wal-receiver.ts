@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
-import { WalSource } from '../database/wal-source';
-import { WalStream } from '../database/wal-stream';
+import { WalSource } from '../../database/wal-source';
+import { WalStream } from '../../database/wal-stream';
 import type { BackupStore } from './backup-store';
 import { nameOfHistory, numberAt, startOf } from './wal-segments';
 

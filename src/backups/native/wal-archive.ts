@@ -2,8 +2,8 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
-import { type BackupRepository, NameTakenError } from './repository';
-import { type BackupKey, open, seal } from './sealed-stream';
+import { type BackupRepository, NameTakenError } from '../repository/repository';
+import { type BackupKey, open, seal } from '../repository/sealed-stream';
 import { nameOfSegment, segmentOfName, type WalSegment } from './wal-segments';
 
 /** A segment as it lies in the repository. */

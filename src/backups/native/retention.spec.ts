@@ -1,4 +1,4 @@
-import { formatLsn } from '../database/wal-stream';
+import { formatLsn } from '../../database/wal-stream';
 import type { BackupManifest } from './backup-manifest';
 import type { Holdings } from './coverage';
 import { expiredOf, type RetentionRules } from './retention';

@@ -1,15 +1,15 @@
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
-import { StartupError } from '../common/errors';
-import type { BackupEnv } from '../config/backup-env';
-import { readOrMakeKey } from '../config/key-file';
-import { parseLsn } from '../database/wal-stream';
+import { StartupError } from '../../common/errors';
+import type { BackupEnv } from '../../config/backup-env';
+import { readOrMakeKey } from '../../config/key-file';
+import { parseLsn } from '../../database/wal-stream';
 import { ALL_BACKUPS, backupOfManifest, type BackupManifest, manifestNameOf } from './backup-manifest';
 import type { Holdings, Timeline } from './coverage';
-import { LocalRepository } from './local-repository';
-import type { BackupRepository } from './repository';
+import { LocalRepository } from '../repository/local-repository';
+import type { BackupRepository } from '../repository/repository';
 import type { Expired } from './retention';
-import { BackupKey } from './sealed-stream';
+import { BackupKey } from '../repository/sealed-stream';
 import { WalArchive } from './wal-archive';
 
 const KEY_FILE = 'backup.key';

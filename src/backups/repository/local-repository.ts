@@ -4,7 +4,7 @@ import { link, mkdir, open, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { type Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { flushDirectory } from '../common/flush-directory';
+import { flushDirectory } from '../../common/flush-directory';
 import { type BackupRepository, NameTakenError, type StoredFile } from './repository';
 
 /** What is being written lies here; whatever is left here is no backup's. */

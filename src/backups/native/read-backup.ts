@@ -5,8 +5,8 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { extract, type Headers } from 'tar-stream';
 import type { BackupManifest } from './backup-manifest';
-import type { BackupRepository, StoredFile } from './repository';
-import { type BackupKey, open } from './sealed-stream';
+import type { BackupRepository, StoredFile } from '../repository/repository';
+import { type BackupKey, open } from '../repository/sealed-stream';
 
 /** A backup that is not what was taken. The message names the file and what is wrong with it. */
 export class BackupDamagedError extends Error {

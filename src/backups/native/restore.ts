@@ -1,10 +1,10 @@
 import { chownSync, createWriteStream, existsSync, mkdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { StartupError } from '../common/errors';
-import { findPostgresBinaries } from '../database/postgres-binaries';
-import { recover, type RecoveryServer } from '../database/recovery-server';
-import { type Account, serverAccount } from '../database/unprivileged-account';
+import { StartupError } from '../../common/errors';
+import { findPostgresBinaries } from '../../database/postgres-binaries';
+import { recover, type RecoveryServer } from '../../database/recovery-server';
+import { type Account, serverAccount } from '../../database/unprivileged-account';
 import type { BackupStore } from './backup-store';
 import { type CoverageWindow, type Moment, segmentsUpTo, windowFor } from './coverage';
 import { materialize } from './materialize';

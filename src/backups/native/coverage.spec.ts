@@ -1,4 +1,4 @@
-import { formatLsn } from '../database/wal-stream';
+import { formatLsn } from '../../database/wal-stream';
 import type { BackupManifest } from './backup-manifest';
 import { coverageOf, type Holdings, OutsideCoverageError, type Timeline, windowFor } from './coverage';
 import { nameOfSegment } from './wal-segments';

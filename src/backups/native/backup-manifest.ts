@@ -1,5 +1,5 @@
-import type { LogPosition } from '../database/backup-stream';
-import type { StoredFile } from './repository';
+import type { LogPosition } from '../../database/backup-stream';
+import type { StoredFile } from '../repository/repository';
 
 /** What a base backup is: written last, so that a backup without one is none. Times are ISO 8601, UTC. */
 export interface BackupManifest {
