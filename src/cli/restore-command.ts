@@ -1,12 +1,15 @@
 import path from 'node:path';
 import { createInterface } from 'node:readline/promises';
+import type { Command } from 'commander';
 import { BackupStore } from '../backups/native/backup-store';
-import type { Moment } from '../backups/native/coverage';
+import type { Moment } from '../backups/engine';
 import { planRestore, restore, type RestorePlan, type RestoreStep } from '../backups/native/restore';
+import { RecoveryStoppedError } from '../backups/recovery-stopped';
 import { StartupError } from '../common/errors';
 import { readBackupEnv } from '../config/backup-env';
 import { type Finding, verifyCluster } from '../database/cluster-verification';
 import type { RecoveryServer } from '../database/recovery-server';
+import { print } from './print';
 import { ProgressLine } from './progress-line';
 
 interface Options {
@@ -20,16 +23,19 @@ const TITLES: Record<RestoreStep, string> = { files: 'files', log: 'log', replay
 /** ISO 8601 with an offset: a time without one means something else on each machine. */
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)$/;
 
-/** The restored cluster is not fit to serve; it is kept, for who has to find out why. */
-export class RestoredDamagedError extends Error {
-  constructor(directory: string) {
-    super(`What was restored into ${directory} is not fit to serve. It is kept for you to look at.`);
-    this.name = 'RestoredDamagedError';
-  }
+export function registerRestoreCommand(program: Command): void {
+  program
+    .command('restore')
+    .description('Restores the cluster into a new directory. What runs now is not touched.')
+    .requiredOption('--to <directory>', 'the new data directory (PGDATA); it must not exist')
+    .option('--at <time>', 'to this moment, such as 2026-11-23T10:15:00Z')
+    .option('--latest', 'as far as the stored log goes')
+    .option('--yes', 'does not ask')
+    .action(restoreCluster);
 }
 
 /** Says what will happen, asks, restores, and says what to do with it. */
-export async function restoreCluster(options: Options): Promise<void> {
+async function restoreCluster(options: Options): Promise<void> {
   const moment = momentOf(options);
   const env = readBackupEnv();
   const store = BackupStore.open(env);
@@ -49,7 +55,10 @@ export async function restoreCluster(options: Options): Promise<void> {
   for (const line of lines.values()) line.end();
   const findings = await verifyAndFinish(server);
   for (const { check, database, problem } of findings) print(`NOT RIGHT (${check}, ${database}): ${problem}`);
-  if (findings.length > 0) throw new RestoredDamagedError(directory);
+  if (findings.length > 0)
+    throw new RecoveryStoppedError(
+      `What was restored into ${directory} is not fit to serve. It is kept for you to look at.`,
+    );
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
   print(
     `Restored in ${seconds} s: ${directory} is a data directory of PostgreSQL ${plan.window.backup.serverMajor}. All checks passed.`,
@@ -94,5 +103,3 @@ async function isConfirmed(): Promise<boolean> {
     prompt.close();
   }
 }
-
-const print = (line: string): void => void process.stdout.write(`${line}\n`);
