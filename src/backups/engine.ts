@@ -1,6 +1,3 @@
-import type { Moment } from './native/coverage';
-import type { RetentionRules } from './native/retention';
-
 export type EngineName = 'native' | 'pgbackrest' | 'external';
 
 /** A base backup, as every engine can tell of it. */
@@ -28,11 +25,20 @@ export interface CoverageSpan {
   gap: string | undefined;
 }
 
+export type Moment = { kind: 'time'; at: Date } | { kind: 'latest' };
+
 /** What is to be restored. */
 export interface RestoreTarget {
   moment: Moment;
   /** From this base backup; undefined: from the best one. */
   backupId?: string | undefined;
+}
+
+export interface RetentionRules {
+  /** So many of the newest backups are kept, however old they are. At least 1. */
+  keep: number;
+  /** Any moment of so many days can be restored to. */
+  days: number;
 }
 
 /** How an engine will do it; made by planRestore(). */
@@ -112,5 +118,33 @@ export class NotOfThisEngineError extends Error {
   constructor(message: string) {
     super(message);
     this.name = 'NotOfThisEngineError';
+  }
+}
+
+/** A backup that is not what was taken. The message names the file and what is wrong with it. */
+export class BackupDamagedError extends Error {
+  constructor(id: string, reason: string, options?: ErrorOptions) {
+    super(`The backup ${id} is damaged: ${reason}`, options);
+    this.name = 'BackupDamagedError';
+  }
+}
+
+/** Nothing in the repository leads to this moment. PostgreSQL itself would promote at the backup's end, and say nothing. */
+export class OutsideCoverageError extends Error {
+  constructor(
+    { moment, backupId }: RestoreTarget,
+    readonly spans: readonly CoverageSpan[],
+  ) {
+    const list = spans.map(
+      (span) =>
+        `  ${span.from.toISOString()} … ${span.to.toISOString()} (backup ${span.backupId}, timeline ${span.timeline})`,
+    );
+    const from = backupId === undefined ? '' : ` from the backup ${backupId}`;
+    const what =
+      moment.kind === 'time'
+        ? `${moment.at.toISOString()} cannot be restored to${from}.`
+        : `Nothing can be restored${from}.`;
+    super(list.length > 0 ? `${what} What can:\n${list.join('\n')}` : `${what} There is no base backup with its log.`);
+    this.name = 'OutsideCoverageError';
   }
 }

@@ -1,13 +1,7 @@
 import type { Command } from 'commander';
-import type { BackupManifest } from '../backups/native/backup-manifest';
-import { BackupStore } from '../backups/native/backup-store';
-import { coverageOf } from '../backups/native/coverage';
-import { readBackup } from '../backups/native/read-backup';
-import { expiredOf } from '../backups/native/retention';
-import { takeBackup } from '../backups/native/take-backup';
+import { openEngine } from '../backups/open-engine';
 import { StartupError } from '../common/errors';
 import { readBackupEnv } from '../config/backup-env';
-import { BACKUP_LOGIN, backupUrlOf } from '../backups/backup-login';
 import { numberOption } from './number-option';
 import { print } from './print';
 import { ProgressLine } from './progress-line';
@@ -49,64 +43,52 @@ export function registerBackupCommands(program: Command): void {
 }
 
 async function createBackup(options: { spread?: true; json?: true }): Promise<void> {
-  const env = readBackupEnv();
-  const store = BackupStore.open(env);
+  const engine = openEngine(readBackupEnv());
   const progress = new ProgressLine('backup', options.json !== true);
-  const manifest = await takeBackup({
-    store,
-    url: backupUrlOf(env),
-    variable: BACKUP_LOGIN,
-    checkpoint: options.spread ? 'spread' : 'fast',
-    onProgress: (done, total) => progress.show(done, total),
-  }).finally(() => progress.end());
-  if (options.json) return print(JSON.stringify(manifest, null, 2));
-  print(
-    `${manifest.id}: ${formatBytes(manifest.clusterBytes)}, ${formatBytes(storedBytes(manifest))} stored in ${store.repository.description}.`,
-  );
+  const backup = await engine
+    .createBackup({
+      checkpoint: options.spread ? 'spread' : 'fast',
+      onProgress: (done, total) => progress.show(done, total),
+    })
+    .finally(() => progress.end());
+  if (options.json) return print(JSON.stringify(backup, null, 2));
+  const { id, clusterBytes, storedBytes } = backup;
+  print(`${id}: ${formatBytes(clusterBytes)}, ${formatBytes(storedBytes)} stored in ${engine.place}.`);
 }
 
 async function listBackups(options: { json?: true }): Promise<void> {
-  const store = BackupStore.open(readBackupEnv());
-  const holdings = await store.holdings();
-  const windows = coverageOf(holdings).map(({ backup, timeline, from, to, gap }) => ({
-    backup: backup.id,
-    timeline,
-    from,
-    to,
-    gap: gap ?? null,
-  }));
-  if (options.json) return print(JSON.stringify({ backups: holdings.backups, windows }, null, 2));
-  if (holdings.backups.length === 0) return print(`There is no backup in ${store.repository.description}.`);
-  for (const backup of holdings.backups) {
-    print(`${backup.id}  ${backup.finishedAt}  ${formatBytes(storedBytes(backup))}  PostgreSQL ${backup.serverMajor}`);
-    for (const { from, to, timeline, gap } of windows.filter((window) => window.backup === backup.id)) {
+  const engine = openEngine(readBackupEnv());
+  const [backups, spans] = await Promise.all([engine.listBackups(), engine.coverage()]);
+  if (options.json) {
+    const windows = spans.map(({ backupId, gap, ...span }) => ({ backup: backupId, ...span, gap: gap ?? null }));
+    return print(JSON.stringify({ backups, windows }, null, 2));
+  }
+  if (backups.length === 0) return print(`There is no backup in ${engine.place}.`);
+  for (const { id, finishedAt, storedBytes, serverMajor } of backups) {
+    print(`${id}  ${finishedAt.toISOString()}  ${formatBytes(storedBytes)}  PostgreSQL ${serverMajor}`);
+    for (const { from, to, timeline, gap } of spans.filter(({ backupId }) => backupId === id)) {
       const lost = gap ? `; then ${gap} is missing` : '';
-      print(`    restores to any moment ${from.toISOString()} … ${to.toISOString()} (timeline ${timeline}${lost})`);
+      const range = `${from.toISOString()} … ${to.toISOString()}`;
+      print(`    restores to any moment ${range} (timeline ${timeline}${lost})`);
     }
   }
 }
 
 async function verifyBackups(id: string | undefined): Promise<void> {
-  const store = BackupStore.open(readBackupEnv());
-  const manifests = id === undefined ? await store.listBackups() : [await store.readManifest(id)];
-  if (manifests.length === 0) throw new StartupError(`There is no backup in ${store.repository.description}.`);
-  for (const manifest of manifests) {
-    const progress = new ProgressLine(manifest.id);
-    const { repository, keys } = store;
-    const onProgress = (done: number): void => progress.show(done, manifest.clusterBytes);
-    await readBackup({ repository, keys, manifest, onProgress }).finally(() => progress.end());
-    print(`${manifest.id} is whole.`);
+  const engine = openEngine(readBackupEnv());
+  const ids = id === undefined ? (await engine.listBackups()).map((backup) => backup.id) : [id];
+  if (ids.length === 0) throw new StartupError(`There is no backup in ${engine.place}.`);
+  for (const one of ids) {
+    const progress = new ProgressLine(one);
+    await engine.verifyBackup(one, (done, total) => progress.show(done, total)).finally(() => progress.end());
+    print(`${one} is whole.`);
   }
 }
 
 async function pruneBackups(options: { days: string; keep: string; dryRun?: true }): Promise<void> {
   const rules = { days: numberOption('--days', options.days, 0), keep: numberOption('--keep', options.keep, 1) };
-  const store = BackupStore.open(readBackupEnv());
-  const expired = expiredOf(await store.holdings(), rules, new Date());
-  if (!options.dryRun) await store.remove(expired);
+  const { backups, files } = await openEngine(readBackupEnv()).prune(rules, { dryRun: options.dryRun ?? false });
   const removed = options.dryRun ? 'Would remove' : 'Removed';
-  for (const { id, finishedAt } of expired.backups) print(`${removed} the backup ${id} (${finishedAt}).`);
-  print(`${removed} ${expired.backups.length} backups and ${expired.segments.length} segments of the log.`);
+  for (const id of backups) print(`${removed} the backup ${id}.`);
+  print(`${removed} ${backups.length} backups and ${files} segments of the log.`);
 }
-
-const storedBytes = ({ files }: BackupManifest): number => files.reduce((sum, { bytes }) => sum + bytes, 0);

@@ -6,7 +6,7 @@ import { EXIT, EXIT_CODES_HELP, exitCodeOf, messageOf } from './exit-codes';
 describe('exitCodeOf', () => {
   it.each([
     [new StartupError('no such option'), EXIT.misused],
-    [new OutsideCoverageError(new Date(), []), EXIT.misused],
+    [new OutsideCoverageError({ moment: { kind: 'latest' } }, []), EXIT.misused],
     [new NotOfThisEngineError('the provider does it'), EXIT.misused],
     [new NotFoundError('tenant'), EXIT.misused],
     [new BusyError('it runs'), EXIT.busy],

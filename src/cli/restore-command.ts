@@ -1,14 +1,12 @@
 import path from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
-import { BackupStore } from '../backups/native/backup-store';
-import type { Moment } from '../backups/engine';
-import { planRestore, restore, type RestorePlan, type RestoreStep } from '../backups/native/restore';
+import type { MaterializeStep, Moment, RecoveredCluster, RestorePlan } from '../backups/engine';
+import { openEngine } from '../backups/open-engine';
 import { RecoveryStoppedError } from '../backups/recovery-stopped';
 import { StartupError } from '../common/errors';
 import { readBackupEnv } from '../config/backup-env';
 import { type Finding, verifyCluster } from '../database/cluster-verification';
-import type { RecoveryServer } from '../database/recovery-server';
 import { print } from './print';
 import { ProgressLine } from './progress-line';
 
@@ -19,7 +17,7 @@ interface Options {
   yes?: true;
 }
 
-const TITLES: Record<RestoreStep, string> = { files: 'files', log: 'log', replay: 'replay' };
+const TITLES: Record<MaterializeStep, string> = { files: 'files', log: 'log', replay: 'replay' };
 /** ISO 8601 with an offset: a time without one means something else on each machine. */
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)$/;
 
@@ -37,23 +35,22 @@ export function registerRestoreCommand(program: Command): void {
 /** Says what will happen, asks, restores, and says what to do with it. */
 async function restoreCluster(options: Options): Promise<void> {
   const moment = momentOf(options);
-  const env = readBackupEnv();
-  const store = BackupStore.open(env);
-  const plan = await planRestore(store, moment);
+  const engine = openEngine(readBackupEnv());
+  const plan = await engine.planRestore({ moment });
   const directory = path.resolve(options.to);
   print(describe(plan, directory));
   if (!options.yes && !(await isConfirmed())) throw new StartupError('Nothing was done.');
 
-  const lines = new Map<RestoreStep, ProgressLine>();
-  const onProgress = (step: RestoreStep, done: number, total: number): void => {
+  const lines = new Map<MaterializeStep, ProgressLine>();
+  const onProgress = (step: MaterializeStep, done: number, total: number): void => {
     const line = lines.get(step) ?? new ProgressLine(TITLES[step], true, step === 'files' ? 'bytes' : 'files');
     lines.set(step, line);
     line.show(done, total);
   };
   const startedAt = performance.now();
-  const server = await restore({ store, plan, directory, binDir: env.postgresBinDir, onProgress });
+  const cluster = await engine.materialize(plan, { directory, onProgress });
   for (const line of lines.values()) line.end();
-  const findings = await verifyAndFinish(server);
+  const findings = await verifyAndFinish(cluster);
   for (const { check, database, problem } of findings) print(`NOT RIGHT (${check}, ${database}): ${problem}`);
   if (findings.length > 0)
     throw new RecoveryStoppedError(
@@ -61,18 +58,18 @@ async function restoreCluster(options: Options): Promise<void> {
     );
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
   print(
-    `Restored in ${seconds} s: ${directory} is a data directory of PostgreSQL ${plan.window.backup.serverMajor}. All checks passed.`,
+    `Restored in ${seconds} s: ${directory} is a data directory of PostgreSQL ${plan.serverMajor}. All checks passed.`,
   );
   print(
     'To use it, stop the server and start PostgreSQL on this directory; its logins and passwords are those of then.',
   );
 }
 
-async function verifyAndFinish(server: RecoveryServer): Promise<Finding[]> {
+async function verifyAndFinish(cluster: RecoveredCluster): Promise<Finding[]> {
   try {
-    return await verifyCluster(server.adminUrl);
+    return await verifyCluster(cluster.adminUrl);
   } finally {
-    await server.finish();
+    await cluster.finish();
   }
 }
 
@@ -85,11 +82,10 @@ function momentOf({ at, latest }: Options): Moment {
   return { kind: 'time', at: time };
 }
 
-function describe({ window, moment }: RestorePlan, directory: string): string {
-  const { backup, timeline, to } = window;
-  const until = moment.kind === 'time' ? moment.at : to;
+function describe({ backup, timeline, until }: RestorePlan, directory: string): string {
+  const what = backup ? `The backup ${backup.id} (${backup.finishedAt.toISOString()})` : "The provider's backup";
   return [
-    `The backup ${backup.id} (${backup.finishedAt}) is restored into ${directory},`,
+    `${what} is restored into ${directory},`,
     `then its log of timeline ${timeline} is replayed to ${until.toISOString()}. The running server is not touched.`,
   ].join('\n');
 }

@@ -1,6 +1,7 @@
 import { formatLsn } from '../../database/wal-stream';
 import type { BackupManifest } from './backup-manifest';
-import { coverageOf, type Holdings, OutsideCoverageError, type Timeline, windowFor } from './coverage';
+import { OutsideCoverageError } from '../engine';
+import { coverageOf, type Holdings, type Timeline, windowFor } from './coverage';
 import { nameOfSegment } from './wal-segments';
 
 const SEGMENT = 16 * 1024 * 1024;
@@ -43,7 +44,8 @@ const holdings = (backups: BackupManifest[], timelines: Timeline[]): Holdings =>
   backups,
   timelines,
 });
-const at = (n: number) => ({ kind: 'time', at: minute(n) }) as const;
+const at = (n: number) => ({ moment: { kind: 'time', at: minute(n) } }) as const;
+const latest = { moment: { kind: 'latest' } } as const;
 
 describe('what can be restored', () => {
   it('reaches from the end of a backup to the last archived commit', () => {
@@ -68,7 +70,7 @@ describe('what can be restored', () => {
     const all = holdings([backup(2), backup(8), backup(15)], [timeline(1, 1, 20)]);
     expect(windowFor(at(12), all).backup.id).toBe('backup-8-1');
     expect(windowFor(at(5), all).backup.id).toBe('backup-2-1');
-    expect(windowFor({ kind: 'latest' }, all).backup.id).toBe('backup-15-1');
+    expect(windowFor(latest, all).backup.id).toBe('backup-15-1');
   });
 
   it.each([
@@ -94,7 +96,7 @@ describe('what can be restored', () => {
       expect(windowFor(at(8), all)).toMatchObject({ timeline: 1 });
       expect(windowFor(at(18), all)).toMatchObject({ timeline: 1 });
       expect(windowFor(at(25), all)).toMatchObject({ timeline: 2 });
-      expect(windowFor({ kind: 'latest' }, all)).toMatchObject({ timeline: 2 });
+      expect(windowFor(latest, all)).toMatchObject({ timeline: 2 });
     });
 
     it('replays the old timeline up to where it was left, and the new one from there', () => {

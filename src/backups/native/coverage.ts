@@ -1,4 +1,5 @@
 import { parseLsn } from '../../database/wal-stream';
+import { type CoverageSpan, type Moment, OutsideCoverageError, type RestoreTarget } from '../engine';
 import type { BackupManifest } from './backup-manifest';
 import type { ArchivedSegment } from './wal-archive';
 import { nameOfSegment, numberAt } from './wal-segments';
@@ -31,24 +32,6 @@ export interface CoverageWindow {
   gap: string | undefined;
 }
 
-export type Moment = { kind: 'time'; at: Date } | { kind: 'latest' };
-
-/** Nothing in the repository leads to this moment. PostgreSQL itself would promote at the backup's end, and say nothing. */
-export class OutsideCoverageError extends Error {
-  constructor(
-    at: Date | undefined,
-    readonly windows: readonly CoverageWindow[],
-  ) {
-    const list = windows.map(
-      ({ from, to, timeline, backup }) =>
-        `  ${from.toISOString()} … ${to.toISOString()} (backup ${backup.id}, timeline ${timeline})`,
-    );
-    const what = at ? `${at.toISOString()} cannot be restored to.` : 'Nothing can be restored.';
-    super(list.length > 0 ? `${what} What can:\n${list.join('\n')}` : `${what} There is no base backup with its log.`);
-    this.name = 'OutsideCoverageError';
-  }
-}
-
 /** Each window of a repository, the oldest first. */
 export function coverageOf({ segmentBytes, backups, timelines }: Holdings): CoverageWindow[] {
   const windows = timelines.flatMap((timeline) =>
@@ -57,32 +40,33 @@ export function coverageOf({ segmentBytes, backups, timelines }: Holdings): Cove
   return windows.toSorted((a, b) => a.from.getTime() - b.from.getTime() || a.timeline - b.timeline);
 }
 
+/** What of a window is told above this engine. */
+export const spanOf = ({ backup, timeline, from, to, gap }: CoverageWindow): CoverageSpan => ({
+  backupId: backup.id,
+  timeline,
+  from,
+  to,
+  gap,
+});
+
 /**
  * The window to restore a moment from: along the timeline that was the cluster's at that time, from the newest base backup
- * before it.
+ * before it, or from the one that is named.
  * @throws OutsideCoverageError with the windows there are
  */
-export function windowFor(moment: Moment, holdings: Holdings): CoverageWindow {
+export function windowFor(target: RestoreTarget, holdings: Holdings): CoverageWindow {
+  const { moment, backupId } = target;
   const windows = coverageOf(holdings);
-  const isNewer = (a: CoverageWindow, b: CoverageWindow): number =>
-    b.timeline - a.timeline || b.from.getTime() - a.from.getTime();
-  if (moment.kind === 'latest') {
-    const [newest] = windows.toSorted(isNewer);
-    if (newest) return newest;
-    throw new OutsideCoverageError(undefined, windows);
-  }
-  const { at } = moment;
   const [best] = windows
-    .filter(({ from, to }) => from <= at && at <= to)
-    .filter(({ timeline }) =>
-      begunBefore(
-        at,
-        holdings.timelines.find((one) => one.timeline === timeline)!,
-      ),
-    )
-    .toSorted(isNewer);
+    .filter(({ backup }) => backupId === undefined || backup.id === backupId)
+    .filter(({ from, to, timeline }) => {
+      if (moment.kind === 'latest') return true;
+      const line = holdings.timelines.find((one) => one.timeline === timeline)!;
+      return from <= moment.at && moment.at <= to && begunBefore(moment.at, line);
+    })
+    .toSorted((a, b) => b.timeline - a.timeline || b.from.getTime() - a.from.getTime());
   if (best) return best;
-  throw new OutsideCoverageError(at, windows);
+  throw new OutsideCoverageError(target, windows.map(spanOf));
 }
 
 /** What has to be replayed up to a moment: PostgreSQL stops when it meets the first commit after it. */

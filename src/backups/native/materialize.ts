@@ -4,8 +4,9 @@ import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { flushDirectory } from '../../common/flush-directory';
 import type { Account } from '../../database/unprivileged-account';
+import { BackupDamagedError } from '../engine';
 import type { BackupManifest } from './backup-manifest';
-import { BackupDamagedError, type ClusterVisitor, readBackup } from './read-backup';
+import { type ClusterVisitor, readBackup } from './read-backup';
 import type { BackupRepository } from '../repository/repository';
 import type { BackupKey } from '../repository/sealed-stream';
 
@@ -18,6 +19,8 @@ interface MaterializeOptions {
   /** Who will run a server on it; undefined: we ourselves. */
   account: Account | undefined;
   onProgress?: (doneBytes: number) => void;
+  /** Ends it. */
+  signal?: AbortSignal | undefined;
 }
 
 /**
@@ -26,13 +29,13 @@ interface MaterializeOptions {
  * @throws BackupDamagedError when the backup is not what was taken
  */
 export async function materialize(options: MaterializeOptions): Promise<void> {
-  const { directory, account } = options;
+  const { directory, account, signal } = options;
   await mkdir(path.dirname(directory), { recursive: true }); // a mode would close these, too
   await mkdir(directory, { recursive: true, mode: 0o700 });
   if ((await readdir(directory)).length > 0) throw new Error(`${directory} is not empty.`);
   try {
     await own(directory, account);
-    await readBackup(options, new ClusterWriter(options.manifest.id, directory, account));
+    await readBackup(options, new ClusterWriter(options.manifest.id, directory, account, signal));
     await flushDirectory(directory);
   } catch (error) {
     await rm(directory, { recursive: true, force: true });
@@ -45,6 +48,7 @@ class ClusterWriter implements ClusterVisitor {
     private readonly id: string,
     private readonly root: string,
     private readonly account: Account | undefined,
+    private readonly signal: AbortSignal | undefined,
   ) {}
 
   async directory(name: string): Promise<void> {
@@ -56,7 +60,9 @@ class ClusterWriter implements ClusterVisitor {
 
   async file(name: string, { mode }: { mode?: number | undefined }, content: NodeJS.ReadableStream): Promise<void> {
     const target = this.inside(name);
-    await pipeline(content, createWriteStream(target, { flags: 'wx', mode: 0o600, flush: true }));
+    await pipeline(content, createWriteStream(target, { flags: 'wx', mode: 0o600, flush: true }), {
+      signal: this.signal,
+    });
     // PostgreSQL refuses a cluster that others can write to, or read unless initdb was told so.
     if (((mode ?? 0) & 0o040) !== 0) await chmod(target, 0o640);
     await own(target, this.account);

@@ -4,17 +4,10 @@ import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { extract, type Headers } from 'tar-stream';
+import { BackupDamagedError } from '../engine';
 import type { BackupManifest } from './backup-manifest';
 import type { BackupRepository, StoredFile } from '../repository/repository';
 import { type BackupKey, open } from '../repository/sealed-stream';
-
-/** A backup that is not what was taken. The message names the file and what is wrong with it. */
-export class BackupDamagedError extends Error {
-  constructor(id: string, reason: string, options?: ErrorOptions) {
-    super(`The backup ${id} is damaged: ${reason}`, options);
-    this.name = 'BackupDamagedError';
-  }
-}
 
 /** What to do with the cluster's files as they come by. Content must be read to its end. */
 export interface ClusterVisitor {

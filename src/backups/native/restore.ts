@@ -3,7 +3,7 @@ import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { StartupError } from '../../common/errors';
 import { findPostgresBinaries } from '../../database/postgres-binaries';
-import { recover } from '../../database/recovery-server';
+import { copyCommand, recover } from '../../database/recovery-server';
 import { type Account, serverAccount } from '../../database/unprivileged-account';
 import type { MaterializeOptions, Moment, RecoveredCluster } from '../engine';
 import { assertMajor, recoveredCluster } from '../recovered-cluster';
@@ -49,11 +49,13 @@ export async function restore(options: RestoreOptions): Promise<RecoveredCluster
     options.onProgress?.('replay', 0, segments.length);
     const server = await recover({
       pgData: directory,
-      walDirectory,
+      restoreCommand: copyCommand(walDirectory),
       target: moment,
       timeline,
+      inspection: options.inspection,
       binaries,
       account,
+      signal,
     });
     options.onProgress?.('replay', segments.length, segments.length);
     return recoveredCluster(server, directory);

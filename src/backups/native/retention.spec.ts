@@ -1,7 +1,8 @@
 import { formatLsn } from '../../database/wal-stream';
 import type { BackupManifest } from './backup-manifest';
+import type { RetentionRules } from '../engine';
 import type { Holdings } from './coverage';
-import { expiredOf, type RetentionRules } from './retention';
+import { expiredOf } from './retention';
 import { nameOfSegment } from './wal-segments';
 
 const SEGMENT = 16 * 1024 * 1024;

@@ -1,15 +1,9 @@
 import { parseLsn } from '../../database/wal-stream';
+import type { RetentionRules } from '../engine';
 import type { BackupManifest } from './backup-manifest';
 import type { Holdings } from './coverage';
 import type { ArchivedSegment } from './wal-archive';
 import { numberAt } from './wal-segments';
-
-export interface RetentionRules {
-  /** So many of the newest backups are kept, however old they are. At least 1. */
-  keep: number;
-  /** Any moment of so many days can be restored to. */
-  days: number;
-}
 
 export interface Expired {
   backups: readonly BackupManifest[];
@@ -21,15 +15,23 @@ const DAY_MS = 86_400_000;
 /**
  * What a repository may forget: backups that are neither among the newest nor needed for a moment of the promised days, and
  * the log that leads from none that is kept. To restore the first of these days takes the newest backup before it.
+ * @param isProtected keeps a backup, with its log, whatever the rules say
  */
-export function expiredOf({ backups, timelines, segmentBytes }: Holdings, rules: RetentionRules, now: Date): Expired {
+export function expiredOf(
+  { backups, timelines, segmentBytes }: Holdings,
+  rules: RetentionRules,
+  now: Date,
+  isProtected: (backup: BackupManifest) => boolean = () => false,
+): Expired {
   const newestFirst = backups.toSorted((a, b) => b.finishedAt.localeCompare(a.finishedAt));
   const horizon = new Date(now.getTime() - rules.days * DAY_MS).toISOString();
   const lastBefore = newestFirst.findIndex(({ finishedAt }) => finishedAt <= horizon);
   const needed = lastBefore < 0 ? newestFirst.length : lastBefore + 1;
-  const kept = newestFirst.slice(0, Math.max(rules.keep, needed, 1));
+  const count = Math.max(rules.keep, needed, 1);
+  const isKept = (backup: BackupManifest, place: number): boolean => place < count || isProtected(backup);
+  const kept = newestFirst.filter(isKept);
   return {
-    backups: newestFirst.slice(kept.length),
+    backups: newestFirst.filter((backup, place) => !isKept(backup, place)),
     segments: timelines.flatMap(({ timeline, segments }) => {
       // Log of a timeline is needed from the oldest kept backup on it on; of an older timeline than that of every kept one, none.
       const starts = kept.filter(({ start }) => start.timeline === timeline).map(({ start }) => parseLsn(start.lsn));
