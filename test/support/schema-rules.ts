@@ -16,6 +16,8 @@ const GLOBALLY_UNIQUE = ['app.tenants_slug_key'];
 const SECURITY_DEFINERS = [
   'identity.active_session(uuid)',
   'identity.ensure_user(uuid,text,text,text)',
+  'ops.lock_compared_tables()',
+  'ops.table_checksums()',
   'ops.tenant_sizes(integer)',
 ];
 
@@ -60,12 +62,13 @@ export const SCHEMA_RULES: readonly SchemaRule[] = [
     parameters: tenantTables,
   },
   {
-    name: 'a tenant table has exactly the policies tenant_isolation for everybody and size_sampling for the owner, and those of the platform that are listed',
+    name: 'a tenant table has exactly the policies tenant_isolation for everybody, size_sampling and backup_checksums for the owner, and those of the platform that are listed',
     sql: `WITH ${TENANT_TABLES_SQL},
       expected AS (
         SELECT format('%s tenant_isolation PERMISSIVE {public} ALL USING (%s = app.current_tenant()) CHECK (%2$s = app.current_tenant())', name, own_key) AS policy
         FROM t
         UNION ALL SELECT name || ' size_sampling PERMISSIVE {tenantry_owner} SELECT USING (SESSION_USER = ''tenantry_monitor''::name) CHECK -' FROM t
+        UNION ALL SELECT name || ' backup_checksums PERMISSIVE {tenantry_owner} SELECT USING (SESSION_USER = ''tenantry_backup''::name) CHECK -' FROM t
         UNION ALL SELECT unnest($3::text[])
       ),
       actual AS (
