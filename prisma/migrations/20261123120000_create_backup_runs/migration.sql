@@ -69,6 +69,5 @@ ALTER TABLE "ops"."backup_runs"
 
 ALTER TABLE "ops"."backup_state" ADD CONSTRAINT "backup_state_id_check" CHECK ("id" = 1);
 
-GRANT SELECT, INSERT, UPDATE, DELETE ON "ops"."backup_runs" TO tenantry_backup;
-GRANT SELECT, INSERT, UPDATE ON "ops"."backup_state" TO tenantry_backup;
+GRANT SELECT, INSERT, UPDATE ON "ops"."backup_runs", "ops"."backup_state" TO tenantry_backup;
 GRANT SELECT ON "ops"."backup_runs", "ops"."backup_state" TO tenantry_monitor;
