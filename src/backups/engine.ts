@@ -88,6 +88,8 @@ export interface BackupEngine {
   createBackup(options: {
     checkpoint: 'fast' | 'spread';
     onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
+    /** Ends it; what was stored of it is removed. */
+    signal?: AbortSignal | undefined;
   }): Promise<BackupSummary>;
   /** Every whole one, the oldest first. */
   listBackups(): Promise<BackupSummary[]>;

@@ -41,9 +41,9 @@ export class NativeEngine implements BackupEngine {
     return this.store.repository.description;
   }
 
-  async createBackup({ checkpoint, onProgress }: Parameters<BackupEngine['createBackup']>[0]): Promise<BackupSummary> {
+  async createBackup(options: Parameters<BackupEngine['createBackup']>[0]): Promise<BackupSummary> {
     const { store, server } = this;
-    return summaryOf(await takeBackup({ store, url: server.url(), variable: BACKUP_LOGIN, checkpoint, onProgress }));
+    return summaryOf(await takeBackup({ ...options, store, url: server.url(), variable: BACKUP_LOGIN }));
   }
 
   async listBackups(): Promise<BackupSummary[]> {

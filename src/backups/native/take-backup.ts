@@ -19,7 +19,9 @@ export interface TakeBackupOptions {
   /** Named in what goes wrong. */
   variable: string;
   checkpoint?: 'fast' | 'spread';
-  onProgress?: (doneBytes: number, totalBytes: number) => void;
+  onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
+  /** Ends it; what was stored of it is removed. */
+  signal?: AbortSignal | undefined;
 }
 
 /**
@@ -34,7 +36,10 @@ export async function takeBackup(options: TakeBackupOptions): Promise<BackupMani
   const id = newBackupId(startedAt, randomBytes(3).toString('hex'));
   const connection = await connectForReplication(options.url, options.variable);
   const files: StoredFile[] = [];
+  const stop = (): void => void connection.client.end().catch(() => undefined);
+  options.signal?.addEventListener('abort', stop);
   try {
+    options.signal?.throwIfAborted();
     await options.store.assertOf(connection);
     const label = `tenantry ${id}`;
     const events = streamBaseBackup(connection, { label, checkpoint: options.checkpoint ?? 'spread' });
@@ -50,6 +55,7 @@ export async function takeBackup(options: TakeBackupOptions): Promise<BackupMani
       keyId: key?.id,
       files,
     };
+    options.signal?.throwIfAborted();
     const text = `${JSON.stringify(manifest, null, 2)}\n`;
     await repository.put(manifestNameOf(id), Readable.from([Buffer.from(text)], { objectMode: false }));
     return manifest;
@@ -57,6 +63,7 @@ export async function takeBackup(options: TakeBackupOptions): Promise<BackupMani
     for (const { name } of files) await repository.remove(name).catch(() => undefined); // it says more than that
     throw error;
   } finally {
+    options.signal?.removeEventListener('abort', stop);
     await connection.client.end().catch(() => undefined);
   }
 }
