@@ -1,6 +1,7 @@
 import { BackupDamagedError, NotOfThisEngineError, OutsideCoverageError } from '../backups/engine';
 import { WalMismatchError } from '../backups/native/wal-archive';
 import { RecoveryStoppedError } from '../backups/recovery-stopped';
+import { MissingFileError, RepositoryFailedError } from '../backups/repository/repository';
 import { BusyError, DomainError, InvalidInputError, NotFoundError, StartupError } from '../common/errors';
 import { RecoveryFailedError } from '../database/recovery-server';
 
@@ -35,6 +36,8 @@ const FAILED: readonly ErrorType[] = [
   RecoveryFailedError,
   RecoveryStoppedError,
   WalMismatchError,
+  RepositoryFailedError,
+  MissingFileError,
   DomainError,
 ];
 /** Of the operating system: there is no room, or no right. */

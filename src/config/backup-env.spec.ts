@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { readBackupEnv } from './backup-env';
 
@@ -10,13 +12,16 @@ const GIVEN = {
   BACKUP_DIR: '/srv/backups',
   BACKUP_KEY: KEY,
 };
+const IN_BUCKET = { ...GIVEN, BACKUP_DIR: '', BACKUP_S3_BUCKET: 'backups', BACKUP_S3_REGION: 'eu-central-1' };
 
 describe('readBackupEnv', () => {
   it('needs nothing beside an embedded database', () => {
     expect(readBackupEnv({ DATA_DIR: '/data' })).toEqual({
       backupDir: path.join('/data', 'backups'),
+      bucket: undefined,
       keys: undefined,
       url: undefined,
+      refusesPlainText: false,
       dataDir: '/data',
       postgresBinDir: undefined,
     });
@@ -26,6 +31,70 @@ describe('readBackupEnv', () => {
     const { keys, backupDir } = readBackupEnv({ ...GIVEN, BACKUP_OLD_KEYS: `${OLD_KEY},${OLD_KEY}` });
     expect(keys!.map((bytes) => bytes.toString('base64'))).toEqual([KEY, OLD_KEY, OLD_KEY]);
     expect(backupDir).toBe('/srv/backups');
+  });
+
+  it('takes the key from a file', () => {
+    const directory = mkdtempSync(path.join(tmpdir(), 'tenantry-backup-env-'));
+    try {
+      const file = path.join(directory, 'key');
+      writeFileSync(file, `${KEY}\n`);
+      const { keys } = readBackupEnv({ ...GIVEN, BACKUP_KEY: undefined, BACKUP_KEY_FILE: file });
+      expect(keys).toEqual([Buffer.from(KEY, 'base64')]);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+
+  it('takes a bucket instead of a directory', () => {
+    expect(readBackupEnv(IN_BUCKET).bucket).toEqual({
+      bucket: 'backups',
+      prefix: '',
+      endpoint: undefined,
+      region: 'eu-central-1',
+      credentials: undefined,
+      forcePathStyle: false,
+    });
+    const elsewhere = {
+      ...IN_BUCKET,
+      BACKUP_S3_REGION: '',
+      BACKUP_S3_ENDPOINT: 'http://127.0.0.1:9000',
+      BACKUP_S3_PREFIX: '/tenantry/production/',
+      BACKUP_S3_ACCESS_KEY_ID: 'id',
+      BACKUP_S3_SECRET_ACCESS_KEY: 'secret',
+      BACKUP_S3_FORCE_PATH_STYLE: 'true',
+      NODE_ENV: 'production',
+    };
+    expect(readBackupEnv(elsewhere).bucket).toEqual({
+      bucket: 'backups',
+      prefix: 'tenantry/production/',
+      endpoint: 'http://127.0.0.1:9000',
+      region: 'us-east-1',
+      credentials: { accessKeyId: 'id', secretAccessKey: 'secret' },
+      forcePathStyle: true,
+    });
+  });
+
+  it('refuses plain text in production, unless told otherwise', () => {
+    const production = { ...GIVEN, NODE_ENV: 'production' };
+    expect(readBackupEnv(production).refusesPlainText).toBe(true);
+    expect(readBackupEnv({ ...production, POSTGRES_ALLOW_PLAINTEXT: 'true' }).refusesPlainText).toBe(false);
+  });
+
+  it.each([
+    ['BACKUP_S3_BUCKET', { ...IN_BUCKET, BACKUP_S3_BUCKET: 's3://s3cret/x' }],
+    ['BACKUP_DIR and BACKUP_S3_BUCKET', { ...IN_BUCKET, BACKUP_DIR: '/srv/backups' }],
+    ['BACKUP_KEY', { ...IN_BUCKET, BACKUP_KEY: '' }],
+    ['BACKUP_S3_REGION', { ...IN_BUCKET, BACKUP_S3_REGION: '' }],
+    ['BACKUP_S3_SECRET_ACCESS_KEY', { ...IN_BUCKET, BACKUP_S3_ACCESS_KEY_ID: 's3cret' }],
+    ['BACKUP_S3_ACCESS_KEY_ID_FILE', { ...IN_BUCKET, BACKUP_S3_ACCESS_KEY_ID_FILE: '/s3cret' }],
+    ['BACKUP_S3_FORCE_PATH_STYLE', { ...IN_BUCKET, BACKUP_S3_FORCE_PATH_STYLE: 's3cret' }],
+    ['BACKUP_S3_ENDPOINT', { ...IN_BUCKET, BACKUP_S3_ENDPOINT: 's3cret.example.org' }],
+    ['BACKUP_S3_ENDPOINT', { ...IN_BUCKET, BACKUP_S3_ENDPOINT: 'https://id:s3cret@s3.example.org' }],
+    ['BACKUP_S3_ENDPOINT', { ...IN_BUCKET, BACKUP_S3_ENDPOINT: 'http://s3cret.example.org', NODE_ENV: 'production' }],
+  ])('names %s of a bucket and never a value', (variable, source) => {
+    const read = (): unknown => readBackupEnv(source);
+    expect(read).toThrow(variable);
+    expect(read).not.toThrow(/s3cret/);
   });
 
   it.each([

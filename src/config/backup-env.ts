@@ -1,15 +1,20 @@
 import path from 'node:path';
 import { StartupError } from '../common/errors';
+import { type BackupBucket, readBackupBucket } from './backup-bucket';
 import { resolveSecrets } from './secret-variables';
 
 /** What backups and restores are told. */
 export interface BackupEnv {
-  /** The directory that backups lie in. */
+  /** The directory that backups lie in, unless there is a bucket. */
   backupDir: string;
+  /** Undefined: they lie in the directory. */
+  bucket: BackupBucket | undefined;
   /** 32 bytes each; the first one seals, the others open what was sealed before. Undefined: one is made in DATA_DIR. */
   keys: readonly Buffer[] | undefined;
   /** Of the login tenantry_backup; undefined: the embedded database's. */
   url: string | undefined;
+  /** In production, unless POSTGRES_ALLOW_PLAINTEXT is true. */
+  refusesPlainText: boolean;
   dataDir: string;
   /** The directory of PostgreSQL's programs for restores; undefined: the embedded ones. */
   postgresBinDir: string | undefined;
@@ -22,10 +27,13 @@ export function readBackupEnv(source: NodeJS.ProcessEnv = process.env): BackupEn
   const { values, problems } = resolveSecrets(source);
   const { BACKUP_DIR, BACKUP_KEY, BACKUP_OLD_KEYS, POSTGRES_URL, POSTGRES_BACKUP_URL, POSTGRES_BIN_DIR } = values;
   const dataDir = values.DATA_DIR ?? '.data';
+  const bucket = readBackupBucket(values, problems);
+  const place = BACKUP_DIR ?? bucket?.bucket;
+  if (BACKUP_DIR && bucket) problems.push('BACKUP_DIR and BACKUP_S3_BUCKET are both set: choose one');
   // A key beside the data would be lost with it: whoever chooses a place for backups says with which key, too.
-  if ((BACKUP_DIR ?? POSTGRES_URL) && !BACKUP_KEY)
+  if ((place ?? POSTGRES_URL) && !BACKUP_KEY)
     problems.push('BACKUP_KEY must be set (openssl rand -base64 32), and kept where the backups are not');
-  if (POSTGRES_URL && !BACKUP_DIR) problems.push('BACKUP_DIR must be set when POSTGRES_URL is');
+  if (POSTGRES_URL && !place) problems.push('BACKUP_DIR or BACKUP_S3_BUCKET must be set when POSTGRES_URL is');
   if (POSTGRES_URL && !POSTGRES_BACKUP_URL) problems.push('POSTGRES_BACKUP_URL must be set when POSTGRES_URL is');
   const keys = [BACKUP_KEY ?? [], BACKUP_OLD_KEYS?.split(',') ?? []].flat().map((text) => Buffer.from(text, 'base64'));
   if (keys.some(({ length }) => length !== KEY_BYTES))
@@ -34,8 +42,10 @@ export function readBackupEnv(source: NodeJS.ProcessEnv = process.env): BackupEn
     throw new StartupError(`The configuration is wrong:\n${problems.map((line) => `  - ${line}`).join('\n')}`);
   return {
     backupDir: BACKUP_DIR ?? path.join(dataDir, 'backups'),
+    bucket,
     keys: BACKUP_KEY ? keys : undefined,
     url: POSTGRES_BACKUP_URL,
+    refusesPlainText: values.NODE_ENV === 'production' && values.POSTGRES_ALLOW_PLAINTEXT !== 'true',
     dataDir,
     postgresBinDir: POSTGRES_BIN_DIR,
   };

@@ -6,7 +6,7 @@ import { readOrMakeKey } from '../../config/key-file';
 import { parseLsn } from '../../database/wal-stream';
 import { ALL_BACKUPS, backupOfManifest, type BackupManifest, manifestNameOf } from './backup-manifest';
 import type { Holdings, Timeline } from './coverage';
-import { LocalRepository } from '../repository/local-repository';
+import { openRepository } from '../repository/open-repository';
 import type { BackupRepository } from '../repository/repository';
 import type { Expired } from './retention';
 import { BackupKey } from '../repository/sealed-stream';
@@ -33,7 +33,7 @@ export class BackupStore {
   static open(env: BackupEnv): BackupStore {
     const keys = env.keys ?? [Buffer.from(readOrMakeKey(path.join(env.dataDir, KEY_FILE)), 'base64')];
     return new BackupStore(
-      new LocalRepository(env.backupDir),
+      openRepository(env),
       keys.map((bytes) => new BackupKey(bytes)),
     );
   }
@@ -43,7 +43,7 @@ export class BackupStore {
     const other = (await this.listBackups()).find(({ systemId }) => systemId !== cluster.systemId);
     if (other)
       throw new StartupError(
-        `${this.repository.description} holds backups of another cluster (${other.id}). Choose another BACKUP_DIR.`,
+        `${this.repository.description} holds backups of another cluster (${other.id}). Choose another BACKUP_DIR or BACKUP_S3_PREFIX.`,
       );
     if (cluster.segmentBytes !== this.archive.segmentBytes)
       throw new StartupError(

@@ -6,7 +6,12 @@ import { createGunzip } from 'node:zlib';
 import { extract, type Headers } from 'tar-stream';
 import { BackupDamagedError } from '../engine';
 import type { BackupManifest } from './backup-manifest';
-import type { BackupRepository, StoredFile } from '../repository/repository';
+import {
+  type BackupRepository,
+  MissingFileError,
+  RepositoryFailedError,
+  type StoredFile,
+} from '../repository/repository';
 import { type BackupKey, open } from '../repository/sealed-stream';
 
 /** What to do with the cluster's files as they come by. Content must be read to its end. */
@@ -48,13 +53,12 @@ export async function readBackup(options: ReadOptions, visitor: ClusterVisitor =
     const expected = await readServerManifest(options);
     await readCluster(options, expected, visitor);
   } catch (error) {
-    if (error instanceof BackupDamagedError) throw error;
+    if (error instanceof BackupDamagedError || error instanceof RepositoryFailedError) throw error;
     const { code, message } = error as NodeJS.ErrnoException;
     // What lies in the way of writing is no fault of the backup's.
-    if (['ENOSPC', 'EACCES', 'EPERM', 'EROFS', 'EDQUOT'].includes(code ?? '')) throw error;
-    throw new BackupDamagedError(manifest.id, code === 'ENOENT' ? `a file is missing (${message})` : message, {
-      cause: error,
-    });
+    if (['ENOSPC', 'EACCES', 'EPERM', 'EROFS', 'EDQUOT', 'EFBIG'].includes(code ?? '')) throw error;
+    const isMissing = error instanceof MissingFileError;
+    throw new BackupDamagedError(manifest.id, isMissing ? `a file is missing (${message})` : message, { cause: error });
   }
 }
 

@@ -1,11 +1,12 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { link, mkdir, open, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { type Readable, Transform } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { flushDirectory } from '../../common/flush-directory';
-import { type BackupRepository, NameTakenError, type StoredFile } from './repository';
+import { MeasuringStream } from './measuring-stream';
+import { type BackupRepository, MissingFileError, NameTakenError, type StoredFile } from './repository';
 
 /** What is being written lies here; whatever is left here is no backup's. */
 const ASIDE = '.partial';
@@ -23,15 +24,7 @@ export class LocalRepository implements BackupRepository {
     const aside = path.join(this.root, ASIDE, `${process.pid}.${randomBytes(6).toString('hex')}`);
     await mkdir(path.dirname(aside), { recursive: true, mode: 0o700 });
     await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
-    const hash = createHash('sha256');
-    let bytes = 0;
-    const measure = new Transform({
-      transform(chunk: Buffer, _encoding, done) {
-        hash.update(chunk);
-        bytes += chunk.length;
-        done(undefined, chunk);
-      },
-    });
+    const measure = new MeasuringStream();
     try {
       await pipeline(content, measure, createWriteStream(aside, { mode: 0o600, flush: true }));
       await link(aside, file); // unlike a rename it never replaces
@@ -42,11 +35,13 @@ export class LocalRepository implements BackupRepository {
     } finally {
       await rm(aside, { force: true });
     }
-    return { name, bytes, sha256: hash.digest('hex') };
+    return measure.result(name);
   }
 
   async get(name: string): Promise<Readable> {
-    const handle = await open(this.resolve(name));
+    const handle = await open(this.resolve(name)).catch((error: NodeJS.ErrnoException) => {
+      throw error.code === 'ENOENT' ? new MissingFileError(name) : error;
+    });
     return createReadStream('', { fd: handle, highWaterMark: 256 * 1024 });
   }
 

@@ -8,16 +8,16 @@ export interface StoredFile {
   sha256: string;
 }
 
-/** Where backups lie. Names are relative, of `/`-separated parts. A repository that cannot be reached rejects. */
+/** Where backups lie. Names are relative, of `/`-separated parts. A repository that cannot be reached rejects, in bounded time. */
 export interface BackupRepository {
   /** For messages: where it is, without a secret. */
   readonly description: string;
   /**
-   * Stores a file durably, whole or not at all.
+   * Stores a file durably, whole or not at all; nothing of a file whose content fails remains.
    * @throws NameTakenError when there is one of this name: nothing in a repository is ever changed
    */
   put(name: string, content: Readable): Promise<StoredFile>;
-  /** @throws Error when there is none */
+  /** @throws MissingFileError when there is none */
   get(name: string): Promise<Readable>;
   /** The names that begin with `prefix`, sorted. */
   list(prefix: string): Promise<string[]>;
@@ -29,5 +29,20 @@ export class NameTakenError extends Error {
   constructor(readonly fileName: string) {
     super(`${fileName} is in the repository already.`);
     this.name = 'NameTakenError';
+  }
+}
+
+export class MissingFileError extends Error {
+  constructor(readonly fileName: string) {
+    super(`${fileName} is not in the repository.`);
+    this.name = 'MissingFileError';
+  }
+}
+
+/** The repository does not do what it is asked: not reached, not allowed, full. What lies in it may well be sound. */
+export class RepositoryFailedError extends Error {
+  constructor(description: string, reason: string) {
+    super(`${description} fails: ${reason}`);
+    this.name = 'RepositoryFailedError';
   }
 }
