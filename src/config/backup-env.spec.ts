@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { readBackupEnv } from './backup-env';
+import { readApplicationBackups, readBackupEnv } from './backup-env';
 
 const KEY = randomBytes(32).toString('base64');
 const OLD_KEY = randomBytes(32).toString('base64');
@@ -24,7 +24,27 @@ describe('readBackupEnv', () => {
       refusesPlainText: false,
       dataDir: '/data',
       postgresBinDir: undefined,
+      schedule: { backups: '0 2 * * *', drills: '30 3 * * *', receivesLog: true, keep: 7, keepDays: 7 },
     });
+  });
+
+  it('takes schedules, and says which are none', () => {
+    const given = { ...GIVEN, BACKUP_SCHEDULE: '*/15 * * * *', DRILL_SCHEDULE: 'off', BACKUP_RECEIVE: 'off' };
+    expect(readBackupEnv({ ...given, BACKUP_KEEP: '3', BACKUP_KEEP_DAYS: '0' }).schedule).toEqual({
+      backups: '*/15 * * * *',
+      drills: undefined,
+      receivesLog: false,
+      keep: 3,
+      keepDays: 0,
+    });
+    const wrong = {
+      BACKUP_SCHEDULE: '0 2 31 2 *', // never
+      DRILL_SCHEDULE: 'daily',
+      BACKUP_RECEIVE: 'perhaps',
+      BACKUP_KEEP: '0',
+      BACKUP_KEEP_DAYS: '-1',
+    };
+    for (const name of Object.keys(wrong)) expect(() => readBackupEnv(wrong)).toThrow(`${name} must be`);
   });
 
   it('takes the keys in their order, the one that seals first', () => {
@@ -108,5 +128,19 @@ describe('readBackupEnv', () => {
     const read = (): unknown => readBackupEnv(source);
     expect(read).toThrow(variable);
     expect(read).not.toThrow(/c2hvcnQ=/);
+  });
+});
+
+describe('readApplicationBackups', () => {
+  it('backs up by itself beside an embedded database, unless told not to', () => {
+    expect(readApplicationBackups({})).toBeDefined();
+    expect(readApplicationBackups({ BACKUP_SCHEDULE: 'off' })).toBeUndefined();
+  });
+
+  it('has nothing to do with backups of a server of one’s own until a place is named', () => {
+    const { BACKUP_DIR: _, ...server } = GIVEN;
+    expect(readApplicationBackups(server)).toBeUndefined();
+    expect(readApplicationBackups({ ...GIVEN, BACKUP_SCHEDULE: 'off' })).toMatchObject({ backupDir: '/srv/backups' });
+    expect(() => readApplicationBackups({ ...GIVEN, BACKUP_KEY: '' })).toThrow('BACKUP_KEY must be set');
   });
 });

@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { StartupError } from '../common/errors';
 import { type BackupBucket, readBackupBucket } from './backup-bucket';
+import { type BackupSchedule, readBackupSchedule } from './backup-schedule';
 import { resolveSecrets } from './secret-variables';
 
 /** What backups and restores are told. */
@@ -18,6 +19,7 @@ export interface BackupEnv {
   dataDir: string;
   /** The directory of PostgreSQL's programs for restores; undefined: the embedded ones. */
   postgresBinDir: string | undefined;
+  schedule: BackupSchedule;
 }
 
 const KEY_BYTES = 32;
@@ -38,6 +40,7 @@ export function readBackupEnv(source: NodeJS.ProcessEnv = process.env): BackupEn
   const keys = [BACKUP_KEY ?? [], BACKUP_OLD_KEYS?.split(',') ?? []].flat().map((text) => Buffer.from(text, 'base64'));
   if (keys.some(({ length }) => length !== KEY_BYTES))
     problems.push('BACKUP_KEY and each of BACKUP_OLD_KEYS (comma separated) must be 32 bytes in base64');
+  const schedule = readBackupSchedule(values, problems);
   if (problems.length > 0)
     throw new StartupError(`The configuration is wrong:\n${problems.map((line) => `  - ${line}`).join('\n')}`);
   return {
@@ -48,5 +51,22 @@ export function readBackupEnv(source: NodeJS.ProcessEnv = process.env): BackupEn
     refusesPlainText: values.NODE_ENV === 'production' && values.POSTGRES_ALLOW_PLAINTEXT !== 'true',
     dataDir,
     postgresBinDir: POSTGRES_BIN_DIR,
+    schedule,
   };
+}
+
+/** Of these one says that backups are wanted; with a server of one's own, none of them: they are somebody else's. */
+const PLACES = ['BACKUP_DIR', 'BACKUP_S3_BUCKET', 'BACKUP_ENGINE'] as const;
+
+/**
+ * What the application is told of backups. Undefined: it has nothing to do with them. With POSTGRES_URL that is so until a place is
+ * named; beside the embedded database, where they need nothing, only with BACKUP_SCHEDULE=off.
+ * @throws StartupError as readBackupEnv()
+ */
+export function readApplicationBackups(source: NodeJS.ProcessEnv = process.env): BackupEnv | undefined {
+  const isWanted =
+    source.POSTGRES_URL || source.POSTGRES_URL_FILE
+      ? PLACES.some((name) => source[name])
+      : source.BACKUP_SCHEDULE !== 'off';
+  return isWanted ? readBackupEnv(source) : undefined;
 }
