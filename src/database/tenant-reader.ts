@@ -1,0 +1,58 @@
+import pg from 'pg';
+import { keyExpression, rowExpression } from './tenant-rows';
+import { type CatalogueQuery, readTenantTables, type TenantTable } from './tenant-tables';
+import { SAME_TEXT_EVERYWHERE } from './tenant-writer';
+
+/** So many rows at a time are in our memory. */
+const BATCH_ROWS = 500;
+
+/** A row of a tenant, as text. */
+export interface KeptRow {
+  key: string;
+  /** A JSON object of texts. */
+  row: string;
+}
+
+/** Reads a tenant out of a cluster that is ours alone, as its superuser: row-level security does not bind it. */
+export class TenantReader {
+  private constructor(private readonly client: pg.Client) {}
+
+  static async connect(url: string): Promise<TenantReader> {
+    const client = new pg.Client({ connectionString: url, application_name: 'tenantry-tenant-reader' });
+    client.on('error', () => undefined); // the query under way fails with it and tells
+    await client.connect();
+    await client.query(SAME_TEXT_EVERYWHERE);
+    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+    return new TenantReader(client);
+  }
+
+  readonly query: CatalogueQuery = async (sql, parameters) => (await this.client.query(sql, parameters)).rows as never;
+
+  tables(): Promise<TenantTable[]> {
+    return readTenantTables(this.query);
+  }
+
+  /** The tenant's rows of a table, batch by batch. */
+  rows(table: TenantTable, tenantId: string): AsyncGenerator<KeptRow[]> {
+    return this.batches<KeptRow>(
+      `SELECT ${keyExpression(table, 't')} AS key, ${rowExpression(table, 't')}::text AS row
+       FROM ${table.sqlName} t WHERE t.${pg.escapeIdentifier(table.tenantColumn)} = $1`,
+      [tenantId],
+    );
+  }
+
+  /** What a query gives, batch by batch: there may be more of it than fits into memory. */
+  async *batches<Row extends object>(sql: string, parameters: unknown[]): AsyncGenerator<Row[]> {
+    await this.client.query(`DECLARE batches NO SCROLL CURSOR FOR ${sql}`, parameters);
+    for (;;) {
+      const { rows } = await this.client.query<Row>(`FETCH ${BATCH_ROWS} FROM batches`);
+      if (rows.length === 0) break;
+      yield rows;
+    }
+    await this.client.query('CLOSE batches');
+  }
+
+  async end(): Promise<void> {
+    await this.client.end().catch(() => undefined);
+  }
+}
