@@ -1,3 +1,5 @@
+import type { Account } from '../database/unprivileged-account';
+
 export type EngineName = 'native' | 'pgbackrest' | 'external';
 
 /** A base backup, as every engine can tell of it. */
@@ -58,6 +60,9 @@ export type MaterializeStep = 'files' | 'log' | 'replay';
 export interface MaterializeOptions {
   /** The new data directory (PGDATA). It must not exist. An engine without files of its own ignores it. */
   directory: string;
+  /** Who will own it and run servers on it; undefined: as for any new cluster. */
+  account?: Account | undefined;
+  /** `done` and `total` are bytes of `files` and `log`, steps of `replay`. */
   onProgress?: ((step: MaterializeStep, done: number, total: number) => void) | undefined;
   /** Looks at the cluster, read only, when replay has come to this restore point, and then lets it go on. */
   inspection?: { point: string; look: (cluster: Pick<RecoveredCluster, 'adminUrl'>) => Promise<void> } | undefined;

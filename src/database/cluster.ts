@@ -1,3 +1,4 @@
+import { Logger } from '@nestjs/common';
 import { randomBytes } from 'node:crypto';
 import {
   appendFileSync,
@@ -15,6 +16,7 @@ import {
 import path from 'node:path';
 import { StartupError } from '../common/errors';
 import type { ClusterHome } from './cluster-home';
+import { settleSwap } from './cluster-swap';
 import { openOwnedLog, writeOwnedFile } from './owned-file';
 import { isAlive } from './postmaster';
 import type { PostgresBinaries } from './postgres-binaries';
@@ -29,6 +31,7 @@ export interface Cluster {
   superuserPassword: string;
 }
 
+const logger = new Logger('EmbeddedPostgres');
 const PASSWORD_FILE = 'superuser-password';
 const SETTINGS_FILE = 'tenantry.conf';
 
@@ -39,6 +42,8 @@ const SETTINGS_FILE = 'tenantry.conf';
 export async function openCluster(home: ClusterHome, binaries: PostgresBinaries): Promise<Cluster> {
   removeHalfMade(home);
   if (!existsSync(home.path)) await createCluster(home, binaries);
+  const ending = await settleSwap(path.join(home.path, 'data'));
+  if (ending) logger.warn(`A restore that was cut short at its end has been ${ending}.`);
   const pgData = realpathSync(path.join(home.path, 'data'));
   const madeBy = readFileSync(path.join(pgData, 'PG_VERSION'), 'utf8').trim();
   if (Number(madeBy) !== binaries.major) {

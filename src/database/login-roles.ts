@@ -134,7 +134,7 @@ async function repairMemberships(admin: Administrator, login: LoginDefinition, n
 }
 
 /** @returns whether it was another password before, as far as the administrator can see */
-async function setPassword(admin: Administrator, login: LoginDefinition, password: string): Promise<boolean> {
+export async function setPassword(admin: Administrator, login: LoginDefinition, password: string): Promise<boolean> {
   if (admin.isSuperuser) {
     const { rows } = await admin.client.query<{ rolpassword: string | null }>(
       'SELECT rolpassword FROM pg_authid WHERE rolname = $1',

@@ -7,15 +7,15 @@ import { copyCommand, recover } from '../../database/recovery-server';
 import { type Account, serverAccount } from '../../database/unprivileged-account';
 import type { MaterializeOptions, Moment, RecoveredCluster } from '../engine';
 import { assertMajor, recoveredCluster } from '../recovered-cluster';
-import type { BackupStore } from './backup-store';
-import { type CoverageWindow, segmentsUpTo } from './coverage';
+import type { BackupStore, NativeWindow } from './backup-store';
+import { segmentsUpTo } from '../coverage';
 import { materialize } from './materialize';
 import type { ArchivedSegment } from './wal-archive';
 
 export interface RestoreOptions extends MaterializeOptions {
   store: BackupStore;
   /** From what. */
-  window: CoverageWindow;
+  window: NativeWindow;
   moment: Moment;
   /** Of PostgreSQL's programs, of the version that the backup is of; undefined: the embedded ones. */
   binDir: string | undefined;
@@ -32,7 +32,7 @@ export async function restore(options: RestoreOptions): Promise<RecoveredCluster
   if (existsSync(directory)) throw new StartupError(`${directory} exists. Choose a directory that does not.`);
   const { backup, timeline } = window;
   const segments = segmentsUpTo(moment, window);
-  const account = serverAccount(directory);
+  const account = options.account ?? serverAccount(directory);
   const binaries = await findPostgresBinaries(options.binDir, account);
   assertMajor(binaries, backup.serverMajor);
   const walDirectory = `${directory}.wal`;
@@ -78,10 +78,13 @@ async function fetchLog(
   const files = [...histories, ...segments];
   mkdirSync(target, { mode: 0o700 });
   if (account) chownSync(target, account.uid, account.gid);
-  for (const [index, { file, name }] of files.entries()) {
+  const totalBytes = segments.length * archive.segmentBytes;
+  let doneBytes = 0;
+  for (const { file, name } of files) {
     const copy = path.join(target, name);
     await pipeline(await archive.read(file), createWriteStream(copy, { mode: 0o600 }), { signal });
     if (account) chownSync(copy, account.uid, account.gid);
-    onProgress?.('log', index + 1, files.length);
+    if (!name.endsWith('.history')) doneBytes += archive.segmentBytes;
+    onProgress?.('log', doneBytes, totalBytes);
   }
 }
