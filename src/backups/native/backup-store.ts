@@ -5,16 +5,19 @@ import type { BackupEnv } from '../../config/backup-env';
 import { readOrMakeKey } from '../../config/key-file';
 import { parseLsn } from '../../database/wal-stream';
 import { ALL_BACKUPS, backupOfManifest, type BackupManifest, manifestNameOf } from './backup-manifest';
-import type { Holdings, Timeline } from './coverage';
+import type { CoverageWindow, Holdings, Timeline } from '../coverage';
 import { openRepository } from '../repository/open-repository';
 import type { BackupRepository } from '../repository/repository';
 import type { Expired } from './retention';
 import { BackupKey } from '../repository/sealed-stream';
-import { WalArchive } from './wal-archive';
+import { type ArchivedSegment, WalArchive } from './wal-archive';
 
 const KEY_FILE = 'backup.key';
 /** initdb's default; every cluster of ours has it. */
 const SEGMENT_BYTES = 16 * 1024 * 1024;
+
+export type NativeHoldings = Holdings<BackupManifest, ArchivedSegment>;
+export type NativeWindow = CoverageWindow<BackupManifest, ArchivedSegment>;
 
 /** A repository with the keys to it. */
 export class BackupStore {
@@ -81,12 +84,12 @@ export class BackupStore {
   }
 
   /** All that can be restored from. */
-  async holdings(): Promise<Holdings> {
+  async holdings(): Promise<NativeHoldings> {
     const backups = await this.listBackups();
     const histories = await this.archive.listHistories();
     const numbers = new Set([...backups.map(({ start }) => start.timeline), ...histories.map((one) => one.timeline)]);
     const timelines = await Promise.all(
-      [...numbers].map(async (timeline): Promise<Timeline> => {
+      [...numbers].map(async (timeline): Promise<Timeline<ArchivedSegment>> => {
         const file = histories.find((one) => one.timeline === timeline)?.file;
         const history = file ? parseHistory(await text(await this.archive.read(file))) : [];
         return { timeline, segments: await this.archive.list(timeline), history };

@@ -13,7 +13,7 @@ import {
 } from '../engine';
 import type { BackupManifest } from './backup-manifest';
 import { BackupStore } from './backup-store';
-import { coverageOf, spanOf, windowFor } from './coverage';
+import { coverageOf, spanOf, windowFor } from '../coverage';
 import { readBackup } from './read-backup';
 import { restore } from './restore';
 import { expiredOf } from './retention';

@@ -1,9 +1,9 @@
 import { formatLsn } from '../../database/wal-stream';
 import type { BackupManifest } from './backup-manifest';
 import type { RetentionRules } from '../engine';
-import type { Holdings } from './coverage';
+import type { NativeHoldings } from './backup-store';
 import { expiredOf } from './retention';
-import { nameOfSegment } from './wal-segments';
+import { nameOfSegment } from '../wal-segments';
 
 const SEGMENT = 16 * 1024 * 1024;
 const NOW = new Date(Date.UTC(2026, 10, 23));
@@ -27,7 +27,7 @@ function backup(days: number, timeline = 1): BackupManifest {
     files: [],
   };
 }
-function holdings(backups: BackupManifest[], lines = [1]): Holdings {
+function holdings(backups: BackupManifest[], lines = [1]): NativeHoldings {
   const timelines = lines.map((timeline) => ({
     timeline,
     history: [],
@@ -38,7 +38,7 @@ function holdings(backups: BackupManifest[], lines = [1]): Holdings {
   }));
   return { segmentBytes: SEGMENT, backups, timelines };
 }
-const expired = (all: Holdings, rules: RetentionRules) => {
+const expired = (all: NativeHoldings, rules: RetentionRules) => {
   const { backups, segments } = expiredOf(all, rules, NOW);
   return { backups: backups.map(({ id }) => id), segments: segments.length };
 };

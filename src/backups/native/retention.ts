@@ -1,9 +1,9 @@
 import { parseLsn } from '../../database/wal-stream';
 import type { RetentionRules } from '../engine';
 import type { BackupManifest } from './backup-manifest';
-import type { Holdings } from './coverage';
+import type { NativeHoldings } from './backup-store';
 import type { ArchivedSegment } from './wal-archive';
-import { numberAt } from './wal-segments';
+import { numberAt } from '../wal-segments';
 
 export interface Expired {
   backups: readonly BackupManifest[];
@@ -18,7 +18,7 @@ const DAY_MS = 86_400_000;
  * @param isProtected keeps a backup, with its log, whatever the rules say
  */
 export function expiredOf(
-  { backups, timelines, segmentBytes }: Holdings,
+  { backups, timelines, segmentBytes }: NativeHoldings,
   rules: RetentionRules,
   now: Date,
   isProtected: (backup: BackupManifest) => boolean = () => false,

@@ -4,13 +4,12 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
 import { type BackupRepository, NameTakenError } from '../repository/repository';
 import { type BackupKey, open, seal } from '../repository/sealed-stream';
-import { nameOfSegment, segmentOfName, type WalSegment } from './wal-segments';
+import type { StoredSegment } from '../coverage';
+import { nameOfSegment, segmentOfName, type WalSegment } from '../wal-segments';
 
 /** A segment as it lies in the repository. */
-export interface ArchivedSegment extends WalSegment {
+export interface ArchivedSegment extends StoredSegment {
   name: string;
-  /** A commit at this time is in the log up to this segment's end; undefined when it is not known. */
-  committedAt: Date | undefined;
   /** In the repository. */
   file: string;
 }

@@ -2,7 +2,7 @@ import { Logger } from '@nestjs/common';
 import { WalSource } from '../../database/wal-source';
 import { WalStream } from '../../database/wal-stream';
 import type { BackupStore } from './backup-store';
-import { nameOfHistory, numberAt, startOf } from './wal-segments';
+import { nameOfHistory, numberAt, startOf } from '../wal-segments';
 
 /** A segment that is not full is ended after so long, so that no more than this and its upload can be lost. */
 const SEGMENT_AGE_MS = 60_000;

@@ -1,39 +1,59 @@
-import { parseLsn } from '../../database/wal-stream';
-import { type CoverageSpan, type Moment, OutsideCoverageError, type RestoreTarget } from '../engine';
-import type { BackupManifest } from './backup-manifest';
-import type { ArchivedSegment } from './wal-archive';
-import { nameOfSegment, numberAt } from './wal-segments';
+import type { LogPosition } from '../database/backup-stream';
+import { parseLsn } from '../database/wal-stream';
+import { type CoverageSpan, type Moment, OutsideCoverageError, type RestoreTarget } from './engine';
+import { nameOfSegment, numberAt, type WalSegment } from './wal-segments';
 
-/** All that a repository holds of one cluster. */
-export interface Holdings {
-  segmentBytes: number;
-  backups: readonly BackupManifest[];
-  timelines: readonly Timeline[];
+/** What has to be known of a base backup. */
+export interface BaseBackup {
+  id: string;
+  /** ISO 8601, UTC. */
+  finishedAt: string;
+  /** A restore replays the log from here… */
+  start: LogPosition;
+  /** …and is consistent from here on. */
+  end: LogPosition;
 }
 
-export interface Timeline {
+/** What has to be known of a segment of the log. */
+export interface StoredSegment extends WalSegment {
+  /** A commit at this time is in the log up to this segment's end; undefined when it is not known. */
+  committedAt: Date | undefined;
+}
+
+/** All that a repository holds of one cluster. */
+export interface Holdings<Backup extends BaseBackup = BaseBackup, Segment extends StoredSegment = StoredSegment> {
+  segmentBytes: number;
+  backups: readonly Backup[];
+  timelines: readonly Timeline<Segment>[];
+}
+
+export interface Timeline<Segment extends StoredSegment = StoredSegment> {
   timeline: number;
   /** In order. */
-  segments: readonly ArchivedSegment[];
+  segments: readonly Segment[];
   /** Where this timeline and those before it have left their own forerunners; empty: it is the first. */
   history: readonly { timeline: number; until: bigint }[];
 }
 
 /** Times that can be restored to: from one base backup, along one timeline. */
-export interface CoverageWindow {
-  backup: BackupManifest;
+export interface CoverageWindow<Backup extends BaseBackup = BaseBackup, Segment extends StoredSegment = StoredSegment> {
+  backup: Backup;
   timeline: number;
   from: Date;
   /** The last commit that is archived without a gap. */
   to: Date;
   /** What has to be replayed, in order. */
-  segments: readonly ArchivedSegment[];
+  segments: readonly Segment[];
   /** The first segment that is missing although later ones are there; undefined: none is. */
   gap: string | undefined;
 }
 
 /** Each window of a repository, the oldest first. */
-export function coverageOf({ segmentBytes, backups, timelines }: Holdings): CoverageWindow[] {
+export function coverageOf<Backup extends BaseBackup, Segment extends StoredSegment>({
+  segmentBytes,
+  backups,
+  timelines,
+}: Holdings<Backup, Segment>): CoverageWindow<Backup, Segment>[] {
   const windows = timelines.flatMap((timeline) =>
     backups.flatMap((backup) => windowAlong(timeline, backup, timelines, segmentBytes) ?? []),
   );
@@ -54,7 +74,10 @@ export const spanOf = ({ backup, timeline, from, to, gap }: CoverageWindow): Cov
  * before it, or from the one that is named.
  * @throws OutsideCoverageError with the windows there are
  */
-export function windowFor(target: RestoreTarget, holdings: Holdings): CoverageWindow {
+export function windowFor<Backup extends BaseBackup, Segment extends StoredSegment>(
+  target: RestoreTarget,
+  holdings: Holdings<Backup, Segment>,
+): CoverageWindow<Backup, Segment> {
   const { moment, backupId } = target;
   const windows = coverageOf(holdings);
   const [best] = windows
@@ -70,7 +93,10 @@ export function windowFor(target: RestoreTarget, holdings: Holdings): CoverageWi
 }
 
 /** What has to be replayed up to a moment: PostgreSQL stops when it meets the first commit after it. */
-export function segmentsUpTo(moment: Moment, { segments }: CoverageWindow): readonly ArchivedSegment[] {
+export function segmentsUpTo<Segment extends StoredSegment>(
+  moment: Moment,
+  { segments }: CoverageWindow<BaseBackup, Segment>,
+): readonly Segment[] {
   if (moment.kind === 'latest') return segments;
   const last = segments.findIndex(({ committedAt }) => committedAt && committedAt > moment.at);
   return last < 0 ? segments : segments.slice(0, last + 1);
@@ -83,12 +109,12 @@ function begunBefore(at: Date, { history, segments }: Timeline): boolean {
   return first !== undefined && first <= at;
 }
 
-function windowAlong(
-  timeline: Timeline,
-  backup: BackupManifest,
-  all: readonly Timeline[],
+function windowAlong<Backup extends BaseBackup, Segment extends StoredSegment>(
+  timeline: Timeline<Segment>,
+  backup: Backup,
+  all: readonly Timeline<Segment>[],
   segmentBytes: number,
-): CoverageWindow | undefined {
+): CoverageWindow<Backup, Segment> | undefined {
   const legs = [...timeline.history, { timeline: timeline.timeline, until: undefined }];
   const firstLeg = legs.findIndex((leg) => leg.timeline === backup.start.timeline);
   // Taken on a timeline that this one does not descend from, or after it had been left.
@@ -96,7 +122,7 @@ function windowAlong(
   const { until } = legs[firstLeg]!;
   if (until !== undefined && parseLsn(backup.end.lsn) > until) return undefined;
 
-  const segments: ArchivedSegment[] = [];
+  const segments: Segment[] = [];
   let number = numberAt(parseLsn(backup.start.lsn), segmentBytes);
   let gap: string | undefined;
   for (const leg of legs.slice(firstLeg)) {

@@ -1,7 +1,6 @@
-import { formatLsn } from '../../database/wal-stream';
-import type { BackupManifest } from './backup-manifest';
-import { OutsideCoverageError } from '../engine';
-import { coverageOf, type Holdings, type Timeline, windowFor } from './coverage';
+import { formatLsn } from '../database/wal-stream';
+import { OutsideCoverageError } from './engine';
+import { type BaseBackup, coverageOf, type Holdings, type Timeline, windowFor } from './coverage';
 import { nameOfSegment } from './wal-segments';
 
 const SEGMENT = 16 * 1024 * 1024;
@@ -19,27 +18,20 @@ function timeline(
   );
   const segments = numbers.map((n) => {
     const segment = { timeline: id, number: BigInt(n) };
-    return { ...segment, name: nameOfSegment(segment, SEGMENT), file: `wal/${id}/${n}`, committedAt: minute(n) };
+    return { ...segment, committedAt: minute(n) };
   });
   return { timeline: id, segments, history: options.history ?? [] };
 }
-function backup(at: number, line = 1): BackupManifest {
+function backup(at: number, line = 1): BaseBackup {
   const position = (n: number) => ({ lsn: formatLsn(BigInt(Math.round(n * SEGMENT))), timeline: line });
   return {
-    format: 1,
     id: `backup-${at}-${line}`,
-    systemId: '1',
-    serverMajor: 18,
-    startedAt: minute(at).toISOString(),
     finishedAt: minute(at + 1).toISOString(),
     start: position(at),
     end: position(at + 0.5),
-    keyId: undefined,
-    clusterBytes: 1,
-    files: [],
   };
 }
-const holdings = (backups: BackupManifest[], timelines: Timeline[]): Holdings => ({
+const holdings = (backups: BaseBackup[], timelines: Timeline[]): Holdings => ({
   segmentBytes: SEGMENT,
   backups,
   timelines,
@@ -100,7 +92,7 @@ describe('what can be restored', () => {
     });
 
     it('replays the old timeline up to where it was left, and the new one from there', () => {
-      const names = windowFor(at(25), all).segments.map(({ name }) => name.replaceAll(/0{4,}/g, '…'));
+      const names = windowFor(at(25), all).segments.map((one) => nameOfSegment(one, SEGMENT).replaceAll(/0{4,}/g, '…'));
       expect(names).toEqual(['…1…5', '…1…6', '…1…7', '…1…8', '…1…9', '…2…A', '…2…B', '…2…C', '…2…D', '…2…E', '…2…F']);
     });
   });
