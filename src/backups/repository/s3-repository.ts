@@ -34,15 +34,17 @@ export class S3Repository implements BackupRepository {
   async put(name: string, content: Readable): Promise<StoredFile> {
     const target = this.target(name);
     const measure = new MeasuringStream();
-    pipeline(content, measure, () => undefined); // whatever fails is told by run()
+    // Whatever fails, the one or the other, is what this call rejects with.
+    for (const stream of [content, measure]) stream.on('error', () => undefined);
     try {
       // Not every server knows the condition that the upload has; and nobody waits for gigabytes to be told so in the end.
       if (await this.has(target)) throw new ObjectExistsError();
+      pipeline(content, measure, () => undefined);
       await new S3Upload(this.client, target).run(measure);
       return measure.result(name);
     } catch (error) {
       const reason = error instanceof ObjectExistsError ? new NameTakenError(name) : (error as Error);
-      measure.destroy(reason);
+      content.destroy(reason);
       throw reason;
     }
   }
