@@ -65,11 +65,12 @@ function valuesOf(settings: RecoverySettings, hbaFile: string): Record<string, s
     restore_command: settings.restoreCommand,
     recovery_end_command: '',
     archive_cleanup_command: '',
-    recovery_target: '', // at most one of them may be set, and the original's own may be
+    recovery_target: '', // at most one of them may be set, which comes last; the original's own may be
     recovery_target_lsn: '',
     recovery_target_xid: '',
-    recovery_target_name: target.kind === 'name' ? target.name : '',
-    recovery_target_time: target.kind === 'time' ? timestampOf(target.at) : '',
+    ...(target.kind === 'name'
+      ? { recovery_target_time: '', recovery_target_name: target.name }
+      : { recovery_target_name: '', recovery_target_time: target.kind === 'time' ? timestampOf(target.at) : '' }),
     recovery_target_inclusive: 'on',
     recovery_target_timeline: String(settings.timeline),
     recovery_target_action: pauses ? 'pause' : 'promote',
