@@ -5,9 +5,10 @@ import type { BackupEnv } from '../../config/backup-env';
 import { readOrMakeKey } from '../../config/key-file';
 import { parseLsn } from '../../database/wal-stream';
 import { ALL_BACKUPS, backupOfManifest, type BackupManifest, manifestNameOf } from './backup-manifest';
-import type { CoverageWindow, Holdings, Timeline } from '../coverage';
+import type { Timeline } from '../coverage';
 import { openRepository } from '../repository/open-repository';
 import type { BackupRepository } from '../repository/repository';
+import type { NativeHoldings } from './native-holdings';
 import type { Expired } from './retention';
 import { BackupKey } from '../repository/sealed-stream';
 import { type ArchivedSegment, WalArchive } from './wal-archive';
@@ -15,9 +16,6 @@ import { type ArchivedSegment, WalArchive } from './wal-archive';
 const KEY_FILE = 'backup.key';
 /** initdb's default; every cluster of ours has it. */
 const SEGMENT_BYTES = 16 * 1024 * 1024;
-
-export type NativeHoldings = Holdings<BackupManifest, ArchivedSegment>;
-export type NativeWindow = CoverageWindow<BackupManifest, ArchivedSegment>;
 
 /** A repository with the keys to it. */
 export class BackupStore {

@@ -7,9 +7,10 @@ import { copyCommand, recover } from '../../database/recovery-server';
 import { type Account, serverAccount } from '../../database/unprivileged-account';
 import type { MaterializeOptions, Moment, RecoveredCluster } from '../engine';
 import { assertMajor, recoveredCluster } from '../recovered-cluster';
-import type { BackupStore, NativeWindow } from './backup-store';
+import type { BackupStore } from './backup-store';
 import { segmentsUpTo } from '../coverage';
 import { materialize } from './materialize';
+import type { NativeWindow } from './native-holdings';
 import type { ArchivedSegment } from './wal-archive';
 
 export interface RestoreOptions extends MaterializeOptions {

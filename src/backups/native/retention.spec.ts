@@ -1,7 +1,7 @@
 import { formatLsn } from '../../database/wal-stream';
 import type { BackupManifest } from './backup-manifest';
 import type { RetentionRules } from '../engine';
-import type { NativeHoldings } from './backup-store';
+import type { NativeHoldings } from './native-holdings';
 import { expiredOf } from './retention';
 import { nameOfSegment } from '../wal-segments';
 
