@@ -40,6 +40,7 @@ CREATE TABLE "ops"."tenant_restores" (
     "undo_until" TIMESTAMPTZ(3),
     "undone_at" TIMESTAMPTZ(3),
     "undone_by" UUID,
+    "rows_kept" BOOLEAN NOT NULL DEFAULT true,
 
     CONSTRAINT "tenant_restores_pkey" PRIMARY KEY ("id")
 );
