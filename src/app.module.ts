@@ -6,6 +6,8 @@ import { AccessModule } from './access/access.module';
 import { AuditModule } from './audit/audit.module';
 import { AuthModule } from './auth/auth.module';
 import { AuthenticationGuard } from './auth/authentication.guard';
+import { BackupsModule } from './backups/backups.module';
+import type { BackupEnv } from './config/backup-env';
 import { ConfigModule } from './config/config.module';
 import type { Env } from './config/env';
 import { CredentialsModule } from './credentials/credentials.module';
@@ -21,7 +23,7 @@ import { UsersModule } from './users/users.module';
 /** The only list of modules. The guards run in this order: who, then may. */
 @Module({})
 export class AppModule {
-  static forRoot(env: Env, urls: DatabaseUrls): DynamicModule {
+  static forRoot(env: Env, urls: DatabaseUrls, backups: BackupEnv | undefined): DynamicModule {
     return {
       module: AppModule,
       imports: [
@@ -36,6 +38,7 @@ export class AppModule {
         UsersModule,
         TenantsModule,
         AuthModule,
+        BackupsModule.forRoot(backups),
         MonitoringModule,
         HealthModule,
       ],

@@ -1,0 +1,25 @@
+import { type DynamicModule, Global, Module } from '@nestjs/common';
+import type { BackupEnv } from '../config/backup-env';
+import { BackupScheduler } from './backup-scheduler';
+import { BackupWatch } from './backup-watch';
+
+/** Backups that happen by themselves, and how they stand. */
+@Global()
+@Module({})
+export class BackupsModule {
+  /** @param env undefined: the application has nothing to do with backups */
+  static forRoot(env: BackupEnv | undefined): DynamicModule {
+    return {
+      module: BackupsModule,
+      providers: [
+        { provide: BackupWatch, useFactory: () => new BackupWatch(env?.schedule) },
+        {
+          provide: BackupScheduler,
+          useFactory: (watch: BackupWatch) => new BackupScheduler(env, watch),
+          inject: [BackupWatch],
+        },
+      ],
+      exports: [BackupWatch],
+    };
+  }
+}
