@@ -1,6 +1,7 @@
 import type { LogPosition } from '../database/backup-stream';
 import { parseLsn } from '../database/wal-stream';
 import { type CoverageSpan, type Moment, OutsideCoverageError, type RestoreTarget } from './engine';
+import type { RestorePoint } from './restore-points';
 import { nameOfSegment, numberAt, type WalSegment } from './wal-segments';
 
 /** What has to be known of a base backup. */
@@ -72,11 +73,13 @@ export const spanOf = ({ backup, timeline, from, to, gap }: CoverageWindow): Cov
 /**
  * The window to restore a moment from: along the timeline that was the cluster's at that time, from the newest base backup
  * before it, or from the one that is named.
+ * @param point where the moment is one
  * @throws OutsideCoverageError with the windows there are
  */
 export function windowFor<Backup extends BaseBackup, Segment extends StoredSegment>(
   target: RestoreTarget,
   holdings: Holdings<Backup, Segment>,
+  point?: RestorePoint,
 ): CoverageWindow<Backup, Segment> {
   const { moment, backupId } = target;
   const windows = coverageOf(holdings);
@@ -85,7 +88,8 @@ export function windowFor<Backup extends BaseBackup, Segment extends StoredSegme
     .filter(({ from, to, timeline }) => {
       if (moment.kind === 'latest') return true;
       const line = holdings.timelines.find((one) => one.timeline === timeline)!;
-      return from <= moment.at && moment.at <= to && begunBefore(moment.at, line);
+      if (moment.kind === 'time') return from <= moment.at && moment.at <= to && begunBefore(moment.at, line);
+      return point !== undefined && from <= point.at && point.at <= to && leadsTo(point, line);
     })
     .toSorted((a, b) => b.timeline - a.timeline || b.from.getTime() - a.from.getTime());
   if (best) return best;
@@ -94,12 +98,19 @@ export function windowFor<Backup extends BaseBackup, Segment extends StoredSegme
 
 /** What has to be replayed up to a moment: PostgreSQL stops when it meets the first commit after it. */
 export function segmentsUpTo<Segment extends StoredSegment>(
-  moment: Moment,
+  moment: Exclude<Moment, { kind: 'point' }>,
   { segments }: CoverageWindow<BaseBackup, Segment>,
 ): readonly Segment[] {
   if (moment.kind === 'latest') return segments;
   const last = segments.findIndex(({ committedAt }) => committedAt && committedAt > moment.at);
   return last < 0 ? segments : segments.slice(0, last + 1);
+}
+
+/** Whether the point lies on this timeline, or on a forerunner before that was left. */
+function leadsTo({ timeline, lsn }: RestorePoint, line: Timeline): boolean {
+  return (
+    line.timeline === timeline || line.history.some((leg) => leg.timeline === timeline && parseLsn(lsn) <= leg.until)
+  );
 }
 
 /** A timeline was the cluster's own from its first commit on; before that its forerunner was. */

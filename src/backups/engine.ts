@@ -27,7 +27,11 @@ export interface CoverageSpan {
   gap: string | undefined;
 }
 
-export type Moment = { kind: 'time'; at: Date } | { kind: 'latest' };
+export type Moment =
+  | { kind: 'time'; at: Date }
+  | { kind: 'latest' }
+  /** A restore point (restore-points.ts). */
+  | { kind: 'point'; name: string };
 
 /** What is to be restored. */
 export interface RestoreTarget {
@@ -66,6 +70,8 @@ export interface MaterializeOptions {
   onProgress?: ((step: MaterializeStep, done: number, total: number) => void) | undefined;
   /** Looks at the cluster, read only, when replay has come to this restore point, and then lets it go on. */
   inspection?: { point: string; look: (cluster: Pick<RecoveredCluster, 'adminUrl'>) => Promise<void> } | undefined;
+  /** Thrown away afterwards, and beside a server that serves: not flushed to the disk, and last in turn for the processor. */
+  isScratch?: boolean | undefined;
   /** Ends it; what was made is removed. */
   signal?: AbortSignal | undefined;
 }
@@ -150,7 +156,9 @@ export class OutsideCoverageError extends Error {
     const what =
       moment.kind === 'time'
         ? `${moment.at.toISOString()} cannot be restored to${from}.`
-        : `Nothing can be restored${from}.`;
+        : moment.kind === 'point'
+          ? `The restore point ${moment.name} cannot be restored to${from}.`
+          : `Nothing can be restored${from}.`;
     super(list.length > 0 ? `${what} What can:\n${list.join('\n')}` : `${what} There is no base backup with its log.`);
     this.name = 'OutsideCoverageError';
   }

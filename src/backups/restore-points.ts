@@ -1,6 +1,7 @@
 import { StartupError } from '../common/errors';
 import { markRestorePoint } from '../database/restore-mark';
 import { BACKUP_LOGIN } from './backup-login';
+import type { Moment } from './engine';
 import { NameTakenError } from './repository/repository';
 import type { SealedNotes } from './repository/sealed-notes';
 
@@ -49,6 +50,14 @@ export async function listRestorePoints(notes: SealedNotes): Promise<RestorePoin
 export async function readRestorePoint(notes: SealedNotes, name: string): Promise<RestorePoint | undefined> {
   const stored = NAME.test(name) ? await notes.read<StoredPoint>(`${PREFIX}${name}`) : undefined;
   return stored && { ...stored, at: new Date(stored.at) };
+}
+
+/** Where the moment's restore point lies; undefined: it is not one. @throws StartupError when nobody has made it */
+export async function pointOf(moment: Moment, notes: SealedNotes): Promise<RestorePoint | undefined> {
+  if (moment.kind !== 'point') return undefined;
+  const point = await readRestorePoint(notes, moment.name);
+  if (!point) throw new StartupError(`There is no restore point ${moment.name}. See: tenantry restore-point list`);
+  return point;
 }
 
 /** Removes the points that lie before everything that can still be restored. @returns their names */

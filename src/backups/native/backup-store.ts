@@ -1,25 +1,25 @@
-import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { StartupError } from '../../common/errors';
 import type { BackupEnv } from '../../config/backup-env';
-import { readOrMakeKey } from '../../config/key-file';
 import { parseLsn } from '../../database/wal-stream';
 import { ALL_BACKUPS, backupOfManifest, type BackupManifest, manifestNameOf } from './backup-manifest';
 import type { Timeline } from '../coverage';
+import { openKeys } from '../repository/open-keys';
 import { openRepository } from '../repository/open-repository';
 import type { BackupRepository } from '../repository/repository';
+import { SealedNotes } from '../repository/sealed-notes';
 import type { NativeHoldings } from './native-holdings';
 import type { Expired } from './retention';
-import { BackupKey } from '../repository/sealed-stream';
+import type { BackupKey } from '../repository/sealed-stream';
 import { type ArchivedSegment, WalArchive } from './wal-archive';
 
-const KEY_FILE = 'backup.key';
 /** initdb's default; every cluster of ours has it. */
 const SEGMENT_BYTES = 16 * 1024 * 1024;
 
 /** A repository with the keys to it. */
 export class BackupStore {
   readonly archive: WalArchive;
+  readonly notes: SealedNotes;
 
   constructor(
     readonly repository: BackupRepository,
@@ -28,15 +28,12 @@ export class BackupStore {
     segmentBytes = SEGMENT_BYTES,
   ) {
     this.archive = new WalArchive(repository, keys, segmentBytes);
+    this.notes = new SealedNotes(repository, keys);
   }
 
   /** The store of the configuration; without a key given, of one that is made once in DATA_DIR. */
   static open(env: BackupEnv): BackupStore {
-    const keys = env.keys ?? [Buffer.from(readOrMakeKey(path.join(env.dataDir, KEY_FILE)), 'base64')];
-    return new BackupStore(
-      openRepository(env),
-      keys.map((bytes) => new BackupKey(bytes)),
-    );
+    return new BackupStore(openRepository(env), openKeys(env));
   }
 
   /** @throws StartupError when what lies here is of another cluster: mixed, neither could be restored */

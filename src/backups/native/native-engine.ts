@@ -14,6 +14,7 @@ import {
 import type { BackupManifest } from './backup-manifest';
 import { BackupStore } from './backup-store';
 import { coverageOf, spanOf, windowFor } from '../coverage';
+import { pointOf } from '../restore-points';
 import { readBackup } from './read-backup';
 import { restore } from './restore';
 import { expiredOf } from './retention';
@@ -72,8 +73,9 @@ export class NativeEngine implements BackupEngine {
   }
 
   async planRestore(target: RestoreTarget): Promise<RestorePlan> {
-    const { backup, timeline, to } = windowFor(target, await this.store.holdings());
-    const until = target.moment.kind === 'time' ? target.moment.at : to;
+    const point = await pointOf(target.moment, this.store.notes);
+    const { backup, timeline, to } = windowFor(target, await this.store.holdings(), point);
+    const until = target.moment.kind === 'time' ? target.moment.at : (point?.at ?? to);
     return { target, backup: summaryOf(backup), timeline, until, serverMajor: backup.serverMajor };
   }
 
@@ -82,7 +84,7 @@ export class NativeEngine implements BackupEngine {
     const window = windows.find(({ backup, timeline }) => backup.id === plan.backup?.id && timeline === plan.timeline);
     if (!window) throw new OutsideCoverageError(plan.target, windows.map(spanOf)); // pruned meanwhile
     const { store, server } = this;
-    return restore({ ...options, store, window, moment: plan.target.moment, binDir: server.binDir });
+    return restore({ ...options, store, window, plan, binDir: server.binDir });
   }
 }
 

@@ -5,7 +5,7 @@ import { StartupError } from '../../common/errors';
 import { findPostgresBinaries } from '../../database/postgres-binaries';
 import { copyCommand, recover } from '../../database/recovery-server';
 import { type Account, serverAccount } from '../../database/unprivileged-account';
-import type { MaterializeOptions, Moment, RecoveredCluster } from '../engine';
+import type { MaterializeOptions, RecoveredCluster, RestorePlan } from '../engine';
 import { assertMajor, recoveredCluster } from '../recovered-cluster';
 import type { BackupStore } from './backup-store';
 import { segmentsUpTo } from '../coverage';
@@ -17,7 +17,7 @@ export interface RestoreOptions extends MaterializeOptions {
   store: BackupStore;
   /** From what. */
   window: NativeWindow;
-  moment: Moment;
+  plan: RestorePlan;
   /** Of PostgreSQL's programs, of the version that the backup is of; undefined: the embedded ones. */
   binDir: string | undefined;
 }
@@ -29,10 +29,11 @@ export interface RestoreOptions extends MaterializeOptions {
  * @throws StartupError when PostgreSQL's programs are of another version; BackupDamagedError; RecoveryFailedError
  */
 export async function restore(options: RestoreOptions): Promise<RecoveredCluster> {
-  const { store, window, moment, directory, signal } = options;
+  const { store, window, plan, directory, signal } = options;
+  const { moment } = plan.target;
   if (existsSync(directory)) throw new StartupError(`${directory} exists. Choose a directory that does not.`);
   const { backup, timeline } = window;
-  const segments = segmentsUpTo(moment, window);
+  const segments = segmentsUpTo(moment.kind === 'point' ? { kind: 'time', at: plan.until } : moment, window);
   const account = options.account ?? serverAccount(directory);
   const binaries = await findPostgresBinaries(options.binDir, account);
   assertMajor(binaries, backup.serverMajor);
@@ -51,9 +52,10 @@ export async function restore(options: RestoreOptions): Promise<RecoveredCluster
     const server = await recover({
       pgData: directory,
       restoreCommand: copyCommand(walDirectory),
-      target: moment,
+      target: moment.kind === 'point' ? { kind: 'name', name: moment.name } : moment,
       timeline,
       inspection: options.inspection,
+      isScratch: options.isScratch,
       binaries,
       account,
       signal,
