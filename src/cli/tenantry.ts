@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { registerBackupCommands } from './backup-commands';
 import { EXIT_CODES_HELP } from './exit-codes';
 import { registerRestoreCommand } from './restore-command';
+import { registerRestorePointCommands } from './restore-point-commands';
 import { runCommands } from './run-commands';
 import { statusCommand } from './status-command';
 import { registerWalCommands } from './wal-commands';
@@ -26,6 +27,7 @@ const program = new Command('tenantry')
 registerBackupCommands(program);
 registerWalCommands(program);
 registerRestoreCommand(program);
+registerRestorePointCommands(program);
 program.addCommand(statusCommand());
 
 void runCommands(program);
