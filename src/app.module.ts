@@ -6,6 +6,7 @@ import { AccessModule } from './access/access.module';
 import { AuditModule } from './audit/audit.module';
 import { AuthModule } from './auth/auth.module';
 import { AuthenticationGuard } from './auth/authentication.guard';
+import { ErasuresModule } from './backups/erasures/erasures.module';
 import { BackupsModule } from './backups/backups.module';
 import type { BackupEnv } from './config/backup-env';
 import { ConfigModule } from './config/config.module';
@@ -38,6 +39,7 @@ export class AppModule {
         UsersModule,
         TenantsModule,
         AuthModule,
+        ErasuresModule.forRoot(undefined),
         BackupsModule.forRoot(backups),
         MonitoringModule,
         HealthModule,

@@ -36,6 +36,8 @@ export const PLATFORM_PERMISSIONS = {
     'restore-tenant': 'Restore deleted tenants',
     'read-accounts': 'See the accounts of all people',
     'update-accounts': 'Disable accounts and set first passwords',
+    erase: 'Erase tenants and people for good',
+    'read-erasures': 'See the receipts of what was erased',
     'read-audit': "See the platform's own audit trail",
     'read-health': 'See the state of the system in detail',
     'read-database': "See the database's size, growth and statements",

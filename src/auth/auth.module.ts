@@ -45,6 +45,6 @@ import { SigningKeysService } from './signing-keys.service';
     SigningKeysRepository,
     SigningKeysService,
   ],
-  exports: [BootstrapAdministrator, JwtStrategy],
+  exports: [BootstrapAdministrator, JwtStrategy, SignInLimits, SigningKeysService],
 })
 export class AuthModule {}

@@ -14,7 +14,8 @@ type PlatformModels =
   | 'permission'
   | 'tenant'
   | 'membership'
-  | 'auditEvent';
+  | 'auditEvent'
+  | 'erasure';
 
 declare const platformTx: unique symbol;
 

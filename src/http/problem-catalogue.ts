@@ -56,6 +56,7 @@ export const PROBLEMS = {
     422,
     'This statement cannot be planned: only those of the serving logins can be, it is of postgres.',
   ],
+  confirmation_mismatch: [422, 'confirm is not the slug of this tenant. Nothing was erased.'],
   own_password: [422, 'Change your own password with PUT /v1/auth/password: it asks for the current one.'],
 
   if_match_required: [428, "Send the resource's ETag in If-Match, so that nobody else's change is lost."],

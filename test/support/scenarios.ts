@@ -150,6 +150,12 @@ export const SCENARIOS: Record<string, Scenario> = {
   'GET /v1/tenants/{tenantId}/audit-events': { ids: inTenant, status: 200 },
   'GET /v1/platform/audit-events': { caller: administrator, status: 200 },
   'GET /v1/platform/database/size': { caller: administrator, status: 200 },
+  'GET /v1/platform/erasures': { caller: administrator, status: 200 },
+  'POST /v1/platform/erasures': {
+    caller: administrator,
+    body: ({ tenant }) => ({ tenantId: tenant.id, confirm: tenant.slug }),
+    status: 201,
+  },
   'GET /v1/platform/accounts': { caller: administrator, status: 200 },
   'GET /v1/platform/accounts/{accountId}': { caller: administrator, ids: ofAccount, status: 200 },
   'PATCH /v1/platform/accounts/{accountId}': {
