@@ -3,6 +3,7 @@ import { Logger } from '@nestjs/common';
 import { redacted } from '../http/log-redaction';
 import type { BackupCatalogue, RunTrigger } from './backup-catalogue';
 import type { BackupEngine, BackupSummary, RetentionRules } from './engine';
+import { pruneBackups } from './prune-backups';
 
 export interface BackupJobOptions {
   engine: BackupEngine;
@@ -48,15 +49,11 @@ export async function runBackupJob(options: BackupJobOptions): Promise<BackupSum
     throw error;
   }
   await note((known, id) => known.succeed(id, backup, new Date()));
-  await unlessItFails('What is no longer needed was not removed', () => pruneBackups(options));
+  await unlessItFails('What is no longer needed was not removed', async () => {
+    const { backups } = await pruneBackups(engine, catalogue, options.retention, { dryRun: false });
+    if (backups.length > 0) logger.log(`Removed what is no longer kept: ${backups.join(', ')}.`);
+  });
   return backup;
-}
-
-/** Removes what nothing needs; the newest backup that a drill has passed is kept, however old it is. */
-async function pruneBackups({ engine, catalogue, retention }: BackupJobOptions): Promise<void> {
-  const proved = await catalogue?.newestProvedBackup();
-  const { backups } = await engine.prune(retention, { dryRun: false, isProtected: ({ id }) => id === proved });
-  if (backups.length > 0) logger.log(`Removed what is no longer kept: ${backups.join(', ')}.`);
 }
 
 /** Why something failed, in a line that may be shown: no secret, and not for ever. */

@@ -1,9 +1,9 @@
 import { Logger } from '@nestjs/common';
 import type { BackupEnv } from '../config/backup-env';
-import { BackupSession } from '../database/backup-session';
+import type { BackupSession } from '../database/backup-session';
 import { BackupCatalogue, type BackupState, type RunTrigger } from './backup-catalogue';
 import { failureOf, INSTANCE, runBackupJob } from './backup-job';
-import { BACKUP_LOGIN, backupUrlOf } from './backup-login';
+import { backupUrlOf, openBackupSession } from './backup-login';
 import type { BackupTiming } from './backup-timing';
 import { dueBackup, retryDelay } from './due-backup';
 import type { BackupEngine } from './engine';
@@ -116,7 +116,7 @@ export class BackupLeader {
     const { engine } = this;
     const begun = performance.now();
     // Of its own: its locks last as long as the job does.
-    const session = await BackupSession.connect(backupUrlOf(this.env), BACKUP_LOGIN).catch(() => undefined);
+    const session = await openBackupSession(this.env).catch(() => undefined);
     try {
       const { id } = await runBackupJob({
         engine,

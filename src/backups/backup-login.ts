@@ -1,6 +1,7 @@
 import { StartupError } from '../common/errors';
 import type { BackupEnv } from '../config/backup-env';
 import { parseConnectionString, refusePlainText } from '../database/connection-string';
+import { BackupSession } from '../database/backup-session';
 import { keptLoginUrls } from '../database/embedded-database';
 
 /** The variable of the login that backup work runs as. */
@@ -13,4 +14,9 @@ export function backupUrlOf(env: BackupEnv): string {
     throw new StartupError(`Nothing has been started in ${env.dataDir} yet. Set ${BACKUP_LOGIN}, or DATA_DIR.`);
   if (env.refusesPlainText) refusePlainText(parseConnectionString(url, BACKUP_LOGIN));
   return url;
+}
+
+/** A connection for what backups ask by SQL; the caller ends it. @throws StartupError when there is none to be had */
+export async function openBackupSession(env: BackupEnv): Promise<BackupSession> {
+  return BackupSession.connect(backupUrlOf(env), BACKUP_LOGIN);
 }

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Logger, type OnApplicationBootstrap, type OnApplicationShutdown, type OnModuleDestroy } from '@nestjs/common';
 import type { BackupEnv } from '../config/backup-env';
-import { BackupSession } from '../database/backup-session';
+import type { BackupSession } from '../database/backup-session';
 import { BackupCatalogue } from './backup-catalogue';
 import { failureOf } from './backup-job';
 import { BackupLeader } from './backup-leader';
-import { BACKUP_LOGIN, backupUrlOf } from './backup-login';
+import { openBackupSession } from './backup-login';
 import { type BackupTiming, DEFAULT_TIMING } from './backup-timing';
 import type { BackupWatch } from './backup-watch';
 import { openEngine } from './open-engine';
@@ -70,7 +70,7 @@ export class BackupScheduler implements OnApplicationBootstrap, OnModuleDestroy,
 
   private async turn(env: BackupEnv): Promise<void> {
     if (this.session?.lost.aborted) await this.resign();
-    const session = (this.session ??= await this.connect(env));
+    const session = (this.session ??= await openBackupSession(env));
     if (!this.leader && (await session.tryLock(LOCK))) {
       const leader = (this.leader = new BackupLeader(openEngine(env), env, session, this.timing));
       session.lost.addEventListener('abort', () => void leader.end()); // another may be elected from now on
@@ -83,10 +83,6 @@ export class BackupScheduler implements OnApplicationBootstrap, OnModuleDestroy,
       runs: await catalogue.readRuns(),
       readAt: new Date(),
     };
-  }
-
-  private connect(env: BackupEnv): Promise<BackupSession> {
-    return BackupSession.connect(backupUrlOf(env), BACKUP_LOGIN);
   }
 
   /** What it did as the elected one ends first: only then may another be. */

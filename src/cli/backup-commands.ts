@@ -1,5 +1,9 @@
 import type { Command } from 'commander';
+import { BackupCatalogue } from '../backups/backup-catalogue';
+import { runBackupJob } from '../backups/backup-job';
+import { openBackupSession } from '../backups/backup-login';
 import { openEngine } from '../backups/open-engine';
+import { pruneBackups } from '../backups/prune-backups';
 import { StartupError } from '../common/errors';
 import { readBackupEnv } from '../config/backup-env';
 import { numberOption } from './number-option';
@@ -20,7 +24,7 @@ export function registerBackupCommands(program: Command): void {
     .addHelpText('after', HELP);
   backup
     .command('create')
-    .description('Takes one, of the running server.')
+    .description('Takes one, of the running server, and removes what BACKUP_KEEP and BACKUP_KEEP_DAYS no longer keep.')
     .option('--spread', "spreads the checkpoint, to disturb nobody; begins minutes later at the server's pace")
     .option('--json', 'as JSON, for programs')
     .action(createBackup);
@@ -36,21 +40,28 @@ export function registerBackupCommands(program: Command): void {
   backup
     .command('prune')
     .description('Removes the backups and the log that nothing needs any more.')
-    .option('--days <number>', 'any moment of so many days can still be restored to', '7')
-    .option('--keep <number>', 'so many of the newest are kept, however old they are', '7')
+    .option('--days <number>', 'any moment of so many days can still be restored to (BACKUP_KEEP_DAYS, or 7)')
+    .option('--keep <number>', 'so many of the newest are kept, however old they are (BACKUP_KEEP, or 7)')
     .option('--dry-run', 'says what it would remove, and removes nothing')
-    .action(pruneBackups);
+    .action(prune);
 }
 
 async function createBackup(options: { spread?: true; json?: true }): Promise<void> {
-  const engine = openEngine(readBackupEnv());
+  const env = readBackupEnv();
+  const engine = openEngine(env);
   const progress = new ProgressLine('backup', options.json !== true);
-  const backup = await engine
-    .createBackup({
-      checkpoint: options.spread ? 'spread' : 'fast',
-      onProgress: (done, total) => progress.show(done, total),
-    })
-    .finally(() => progress.end());
+  const session = await openBackupSession(env).catch(() => undefined); // the backup itself says why
+  const backup = await runBackupJob({
+    engine,
+    catalogue: session && new BackupCatalogue(session),
+    retention: { keep: env.schedule.keep, days: env.schedule.keepDays },
+    trigger: 'manual',
+    checkpoint: options.spread ? 'spread' : 'fast',
+    onProgress: (done, total) => progress.show(done, total),
+  }).finally(async () => {
+    progress.end();
+    await session?.end();
+  });
   if (options.json) return print(JSON.stringify(backup, null, 2));
   const { id, clusterBytes, storedBytes } = backup;
   print(`${id}: ${formatBytes(clusterBytes)}, ${formatBytes(storedBytes)} stored in ${engine.place}.`);
@@ -85,10 +96,20 @@ async function verifyBackups(id: string | undefined): Promise<void> {
   }
 }
 
-async function pruneBackups(options: { days: string; keep: string; dryRun?: true }): Promise<void> {
-  const rules = { days: numberOption('--days', options.days, 0), keep: numberOption('--keep', options.keep, 1) };
-  const { backups, files } = await openEngine(readBackupEnv()).prune(rules, { dryRun: options.dryRun ?? false });
-  const removed = options.dryRun ? 'Would remove' : 'Removed';
+async function prune(options: { days?: string; keep?: string; dryRun?: true }): Promise<void> {
+  const env = readBackupEnv();
+  const { keep, keepDays } = env.schedule;
+  const rules = {
+    days: numberOption('--days', options.days ?? String(keepDays), 0),
+    keep: numberOption('--keep', options.keep ?? String(keep), 1),
+  };
+  const dryRun = options.dryRun ?? false;
+  const session = await openBackupSession(env).catch(() => undefined);
+  const catalogue = session && new BackupCatalogue(session);
+  const { backups, files } = await pruneBackups(openEngine(env), catalogue, rules, { dryRun }).finally(async () =>
+    session?.end(),
+  );
+  const removed = dryRun ? 'Would remove' : 'Removed';
   for (const id of backups) print(`${removed} the backup ${id}.`);
   print(`${removed} ${backups.length} backups and ${files} segments of the log.`);
 }
