@@ -1,7 +1,33 @@
-/** A step of the recovery procedure has found what must not serve, and nothing was swapped. The message says what and where it is. */
+import type { Finding } from '../database/cluster-verification';
+
+/** The steps of a recovery, in their order. */
+export const RECOVERY_STEPS = ['restore', 'verify', 'logins', 'migrate', 'verify-again', 'finish'] as const;
+export type RecoveryStep = (typeof RECOVERY_STEPS)[number];
+
+/** A step of a recovery has found what must not serve. Nothing was swapped, and what was restored is kept for a look. */
 export class RecoveryStoppedError extends Error {
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
+  /**
+   * @param findings what is wrong; empty: `cause` says it
+   * @param directory where what was restored lies now; undefined: it is not ours
+   */
+  constructor(
+    readonly step: RecoveryStep,
+    readonly findings: readonly Finding[],
+    readonly directory: string | undefined,
+    options?: { cause: Error },
+  ) {
+    const reasons = findings.map(({ check, database, problem }) => `  NOT RIGHT (${check}, ${database}): ${problem}`);
+    super(
+      [
+        `The step "${step}" has failed, so nothing was swapped and what serves now was not touched.`,
+        ...(options ? [`  ${options.cause.message}`] : []),
+        ...reasons,
+        ...(directory === undefined
+          ? []
+          : [`What was restored is not fit to serve. It is kept for a look: ${directory}`]),
+      ].join('\n'),
+      options,
+    );
     this.name = 'RecoveryStoppedError';
   }
 }

@@ -11,7 +11,7 @@ describe('exitCodeOf', () => {
     [new NotFoundError('tenant'), EXIT.misused],
     [new BusyError('it runs'), EXIT.busy],
     [new BackupDamagedError('b', 'a bit'), EXIT.failed],
-    [new RecoveryStoppedError('an orphan'), EXIT.failed],
+    [new RecoveryStoppedError('verify', [], '/srv'), EXIT.failed],
     [new ConflictError('slug_taken', 'taken'), EXIT.failed],
     [new TypeError('a mistake of ours'), EXIT.failed],
   ])('%s: %d', (error, code) => expect(exitCodeOf(error)).toBe(code));

@@ -4,6 +4,7 @@ import { RecoveryStoppedError } from '../backups/recovery-stopped';
 import { MissingFileError, RepositoryFailedError } from '../backups/repository/repository';
 import { BusyError, DomainError, InvalidInputError, NotFoundError, StartupError } from '../common/errors';
 import { RecoveryFailedError } from '../database/recovery-server';
+import { InterruptedError } from './interruption';
 
 /** What every command of Tenantry ends with; EXIT_CODES_HELP says it to people. */
 export const EXIT = {
@@ -35,6 +36,7 @@ const FAILED: readonly ErrorType[] = [
   BackupDamagedError,
   RecoveryFailedError,
   RecoveryStoppedError,
+  InterruptedError,
   WalMismatchError,
   RepositoryFailedError,
   MissingFileError,

@@ -17,6 +17,7 @@ export async function renewLogins(
   urlOf: (database: string) => string,
   databases: readonly string[],
   passwords: Partial<Record<LoginPurpose, string>>,
+  superuserPassword?: string,
 ): Promise<string[]> {
   const admin = await connectAsAdministrator(urlOf('postgres'));
   try {
@@ -33,6 +34,8 @@ export async function renewLogins(
         made.push(login.name);
       } else if (password !== undefined && (await setPassword(admin, login, password))) changed.push(login.name);
     }
+    if (superuserPassword !== undefined && (await setPassword(admin, admin, superuserPassword)))
+      changed.push(admin.name);
     if (made.length > 0)
       await withOwnersRights(admin, async () => {
         for (const database of databases) {

@@ -1,0 +1,126 @@
+import type { MaterializeStep, RestorePlan } from '../backups/engine';
+import type { RecoveryEvent, RecoveryPlace, RecoveryResult } from '../backups/recovery-procedure';
+import { RECOVERY_STEPS, type RecoveryStep, RecoveryStoppedError } from '../backups/recovery-stopped';
+import { print } from './print';
+import { ProgressLine } from './progress-line';
+import { formatBytes, formatDuration } from './terminal-text';
+
+/** Tells how a restore goes: to a person, or to a program. */
+export interface RestoreReport {
+  plan(plan: RestorePlan, place: RecoveryPlace): void;
+  event(event: RecoveryEvent): void;
+  planned(): void;
+  restored(plan: RestorePlan, place: RecoveryPlace, result: RecoveryResult): void;
+  failed(error: unknown): void;
+}
+
+const TITLES: Record<RecoveryStep, string> = {
+  restore: 'Restore',
+  verify: 'Verify the data: indexes, tables, checksums, references',
+  logins: 'Bring the logins to today',
+  migrate: 'Apply migrations',
+  'verify-again': 'Verify again: references, row-level security, logins, owners, migrations',
+  finish: 'Finish',
+};
+
+export class RestoreReportForPeople implements RestoreReport {
+  private readonly lines = new Map<MaterializeStep, ProgressLine>();
+
+  plan({ backup, timeline, until }: RestorePlan, place: RecoveryPlace): void {
+    const what = backup
+      ? `The backup ${backup.id} (${backup.finishedAt.toISOString()}, ${formatBytes(backup.clusterBytes)})`
+      : "The provider's backup";
+    print(`${what} is restored, and its log of timeline ${timeline} is replayed to ${until.toISOString()}.`);
+    if (place.kind === 'new') return print(`It becomes ${place.directory}. What runs now is not touched.`);
+    print(`It takes the place of ${place.pgData}, which is kept beside it (….before-<time>).`);
+    print('What was written after that moment is then in the kept directory only, and in the stored log.');
+  }
+
+  event(event: RecoveryEvent): void {
+    if (event.event === 'progress') {
+      const { part, done, total } = event;
+      const line = this.lines.get(part) ?? new ProgressLine(part, part !== 'replay');
+      this.lines.set(part, line);
+      return line.show(done, total);
+    }
+    const title = `${RECOVERY_STEPS.indexOf(event.step) + 1}/${RECOVERY_STEPS.length} ${TITLES[event.step]}`;
+    if (event.state === 'done') this.tell(`${title}: done in ${formatDuration(event.seconds)}`);
+  }
+
+  planned(): void {
+    print(`Steps: ${Object.values(TITLES).join('; ')}. Nothing was done (--dry-run).`);
+  }
+
+  restored({ serverMajor, until }: RestorePlan, place: RecoveryPlace, result: RecoveryResult): void {
+    const { directory, kept, seconds, renewedLogins } = result;
+    print(
+      `Restored to ${until.toISOString()} in ${formatDuration(seconds)}, all checks passed: ` +
+        `${directory} is a data directory of PostgreSQL ${serverMajor}.`,
+    );
+    if (renewedLogins.length > 0) print(`Brought to today: ${renewedLogins.join(', ')}.`);
+    if (place.kind === 'new') return print('To use it, start PostgreSQL on it.');
+    print('Start Tenantry, or its server, to open it for traffic; a new base backup is taken on the way.');
+    if (kept) print(`What was there before is kept in ${kept}; remove it when nobody needs it any more.`);
+  }
+
+  failed(): void {
+    for (const line of this.lines.values()) line.end();
+  }
+
+  private tell(line: string): void {
+    for (const bar of this.lines.values()) bar.end();
+    process.stderr.write(`${line}\n`);
+  }
+}
+
+/** A line of JSON for each thing that happens. The last one has the event `result`. */
+export class RestoreReportForPrograms implements RestoreReport {
+  private toldAt = 0;
+
+  plan({ backup, timeline, until, serverMajor }: RestorePlan, place: RecoveryPlace): void {
+    this.line({
+      event: 'plan',
+      backup: backup?.id ?? null,
+      timeline,
+      until,
+      serverMajor,
+      bytes: backup?.clusterBytes ?? null,
+      directory: place.kind === 'new' ? place.directory : place.pgData,
+      inPlace: place.kind === 'in-place',
+      steps: RECOVERY_STEPS,
+    });
+  }
+
+  event(event: RecoveryEvent): void {
+    if (event.event === 'progress') {
+      const now = performance.now();
+      if (now - this.toldAt < 1000 && event.done < event.total) return;
+      this.toldAt = now;
+    }
+    this.line(event);
+  }
+
+  planned(): void {
+    this.line({ event: 'result', status: 'planned' });
+  }
+
+  restored(plan: RestorePlan, _place: RecoveryPlace, result: RecoveryResult): void {
+    this.line({ event: 'result', status: 'restored', until: plan.until, ...result, kept: result.kept ?? null });
+  }
+
+  failed(error: unknown): void {
+    const { step, findings, directory } = error instanceof RecoveryStoppedError ? error : {};
+    this.line({
+      event: 'result',
+      status: 'failed',
+      step: step ?? null,
+      findings: findings ?? [],
+      directory: directory ?? null,
+      message: error instanceof Error ? error.message : String(error),
+    });
+  }
+
+  private line(content: object): void {
+    print(JSON.stringify(content));
+  }
+}
