@@ -104,6 +104,8 @@ export interface BackupEngine {
   }): Promise<BackupSummary>;
   /** Every whole one, the oldest first. */
   listBackups(): Promise<BackupSummary[]>;
+  /** Those that are there and cannot be restored from, each with the reason; where the engine cannot tell by a glance, none. */
+  damagedBackups?(): Promise<readonly Error[]>;
   /** The oldest first. */
   coverage(): Promise<CoverageSpan[]>;
   /** Reads it to the last byte. @throws BackupDamagedError */

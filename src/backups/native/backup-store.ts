@@ -1,12 +1,14 @@
 import { text } from 'node:stream/consumers';
+import { Logger } from '@nestjs/common';
 import { StartupError } from '../../common/errors';
 import type { BackupEnv } from '../../config/backup-env';
 import { parseLsn } from '../../database/wal-stream';
-import { ALL_BACKUPS, backupOfManifest, type BackupManifest, manifestNameOf } from './backup-manifest';
+import { ALL_BACKUPS, backupOfManifest, type BackupManifest, manifestNameOf, readManifest } from './backup-manifest';
 import type { Timeline } from '../coverage';
+import { BackupDamagedError } from '../engine';
 import { openKeys } from '../repository/open-keys';
 import { openRepository } from '../repository/open-repository';
-import type { BackupRepository } from '../repository/repository';
+import { type BackupRepository, MissingFileError } from '../repository/repository';
 import { SealedNotes } from '../repository/sealed-notes';
 import type { NativeHoldings } from './native-holdings';
 import type { Expired } from './retention';
@@ -49,19 +51,36 @@ export class BackupStore {
       );
   }
 
-  /** Every whole backup, the oldest first. */
+  /** Every whole backup, the oldest first. One whose manifest is damaged is left out, and said: the others must not wait for it. */
   async listBackups(): Promise<BackupManifest[]> {
-    const ids = (await this.repository.list(ALL_BACKUPS)).flatMap((name) => backupOfManifest(name) ?? []);
-    return Promise.all(ids.map((id) => this.readManifest(id)));
+    return (await this.readManifests()).flatMap((found) => {
+      if (found instanceof Error) new Logger('Backups').error(found.message);
+      return found instanceof Error ? [] : found;
+    });
   }
 
-  /** @throws Error when there is no such backup, or its manifest cannot be read */
+  /** Those whose manifest is damaged: they cannot be restored from. */
+  async listDamaged(): Promise<BackupDamagedError[]> {
+    return (await this.readManifests()).filter((found) => found instanceof Error);
+  }
+
+  /** @throws MissingFileError when there is no such backup; BackupDamagedError when its manifest is not what was written */
   async readManifest(id: string): Promise<BackupManifest> {
-    const name = manifestNameOf(id);
-    const manifest = JSON.parse(await text(await this.repository.get(name))) as BackupManifest;
-    if (manifest.format !== 1 || manifest.id !== id)
-      throw new Error(`${name} is not a manifest that this version of Tenantry reads.`);
-    return manifest;
+    return readManifest(id, await text(await this.repository.get(manifestNameOf(id))), this.keys);
+  }
+
+  private async readManifests(): Promise<(BackupManifest | BackupDamagedError)[]> {
+    const ids = (await this.repository.list(ALL_BACKUPS)).flatMap((name) => backupOfManifest(name) ?? []);
+    const found = await Promise.all(
+      ids.map((id) =>
+        this.readManifest(id).catch((error: unknown) => {
+          if (error instanceof MissingFileError) return []; // another process is removing it
+          if (error instanceof BackupDamagedError) return error;
+          throw error;
+        }),
+      ),
+    );
+    return found.flat();
   }
 
   /** Removes what has expired. A backup whose removal is cut short is none any more: its manifest goes first. */

@@ -51,6 +51,10 @@ export class NativeEngine implements BackupEngine {
     return (await this.store.listBackups()).map(summaryOf);
   }
 
+  damagedBackups(): Promise<readonly Error[]> {
+    return this.store.listDamaged();
+  }
+
   async coverage(): Promise<CoverageSpan[]> {
     return coverageOf(await this.store.holdings()).map(spanOf);
   }

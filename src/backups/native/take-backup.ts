@@ -4,7 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { type BaseBackupEvent, type LogPosition, streamBaseBackup } from '../../database/backup-stream';
 import { connectForReplication } from '../../database/replication-connection';
-import { type BackupManifest, directoryOf, manifestNameOf, newBackupId } from './backup-manifest';
+import { type BackupManifest, directoryOf, manifestNameOf, newBackupId, writeManifest } from './backup-manifest';
 import type { BackupStore } from './backup-store';
 import type { StoredFile } from '../repository/repository';
 import { seal } from '../repository/sealed-stream';
@@ -56,7 +56,7 @@ export async function takeBackup(options: TakeBackupOptions): Promise<BackupMani
       files,
     };
     options.signal?.throwIfAborted();
-    const text = `${JSON.stringify(manifest, null, 2)}\n`;
+    const text = writeManifest(manifest, key);
     await repository.put(manifestNameOf(id), Readable.from([Buffer.from(text)], { objectMode: false }));
     return manifest;
   } catch (error) {
