@@ -25,6 +25,7 @@ describe('readBackupEnv', () => {
       dataDir: '/data',
       postgresBinDir: undefined,
       schedule: { backups: '0 2 * * *', drills: '30 3 * * *', receivesLog: true, keep: 7, keepDays: 7 },
+      tenantUndoDays: 7,
     });
   });
 

@@ -20,9 +20,12 @@ export interface BackupEnv {
   /** The directory of PostgreSQL's programs for restores; undefined: the embedded ones. */
   postgresBinDir: string | undefined;
   schedule: BackupSchedule;
+  /** So long the restore of a tenant in place can be undone. */
+  tenantUndoDays: number;
 }
 
 const KEY_BYTES = 32;
+const DEFAULT_UNDO_DAYS = '7';
 
 /** @throws StartupError naming each wrong variable, never its value */
 export function readBackupEnv(source: NodeJS.ProcessEnv = process.env): BackupEnv {
@@ -41,6 +44,8 @@ export function readBackupEnv(source: NodeJS.ProcessEnv = process.env): BackupEn
   if (keys.some(({ length }) => length !== KEY_BYTES))
     problems.push('BACKUP_KEY and each of BACKUP_OLD_KEYS (comma separated) must be 32 bytes in base64');
   const schedule = readBackupSchedule(values, problems);
+  const undoDays = values.TENANT_RESTORE_UNDO_DAYS ?? DEFAULT_UNDO_DAYS;
+  if (!/^\d{1,4}$/.test(undoDays)) problems.push('TENANT_RESTORE_UNDO_DAYS must be a whole number of days');
   if (problems.length > 0)
     throw new StartupError(`The configuration is wrong:\n${problems.map((line) => `  - ${line}`).join('\n')}`);
   return {
@@ -52,6 +57,7 @@ export function readBackupEnv(source: NodeJS.ProcessEnv = process.env): BackupEn
     dataDir,
     postgresBinDir: POSTGRES_BIN_DIR,
     schedule,
+    tenantUndoDays: Number(undoDays),
   };
 }
 
