@@ -39,7 +39,7 @@ export class AppModule {
         UsersModule,
         TenantsModule,
         AuthModule,
-        ErasuresModule.forRoot(undefined),
+        ErasuresModule.forRoot(backups),
         BackupsModule.forRoot(backups),
         MonitoringModule,
         HealthModule,

@@ -1,6 +1,8 @@
 import type { QueryConfig } from 'pg';
 import type { BoundedPool } from './bounded-pool';
 import { asDomainError } from './database-errors';
+import { LOGINS } from './login-definitions';
+import { connectTo } from './server-connection';
 
 /** One statement, in somebody's transaction. */
 export type SqlQuery = <Row extends object>(sql: string, parameters?: readonly unknown[]) => Promise<Row[]>;
@@ -37,5 +39,27 @@ export async function longTransaction<Result>(
     throw asDomainError(error);
   } finally {
     client.release(failure);
+  }
+}
+
+/**
+ * The same in a restored cluster, where a superuser takes the place of the platform login: its password is that of then.
+ * @param adminUrl of the superuser
+ */
+export async function asPlatformLogin<Result>(
+  adminUrl: string,
+  work: (query: SqlQuery) => Promise<Result>,
+): Promise<Result> {
+  const client = await connectTo(adminUrl);
+  try {
+    const query: SqlQuery = async (text, values = []) => (await client.query(text, [...values])).rows as never;
+    await query(`SET SESSION AUTHORIZATION ${LOGINS.platform.name}`);
+    await query('SET statement_timeout = 0; SET lock_timeout = 0'); // nobody else is there
+    await query('BEGIN');
+    const result = await work(query); // what it throws ends the connection, and the transaction with it
+    await query('COMMIT');
+    return result;
+  } finally {
+    await client.end();
   }
 }

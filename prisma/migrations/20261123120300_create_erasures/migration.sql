@@ -182,7 +182,7 @@ BEGIN
     SELECT DISTINCT restore_id FROM ops.tenant_restore_rows
     WHERE "row"->>'email' = ANY (emails) OR "row"->>'user_id' = ANY (erased::text[]) OR "row"->>'actor_account_id' = ANY (erased::text[])
   ), ended AS (
-    UPDATE ops.tenant_restores SET undo_until = least(undo_until, now()) WHERE id IN (SELECT restore_id FROM told)
+    UPDATE ops.tenant_restores SET undo_until = least(undo_until, now()), rows_kept = false WHERE id IN (SELECT restore_id FROM told)
   )
   DELETE FROM ops.tenant_restore_rows WHERE restore_id IN (SELECT restore_id FROM told);
   GET DIAGNOSTICS row_count = ROW_COUNT;
@@ -216,6 +216,20 @@ $$;
 
 REVOKE ALL ON FUNCTION ops.erase_tenant(uuid), ops.erase_accounts(uuid[]), ops.tenants_left_by(uuid[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION ops.erase_tenant(uuid), ops.erase_accounts(uuid[]), ops.tenants_left_by(uuid[]) TO tenantry_platform;
+
+-- As in the migration before this one; `erased` are also the people who went with a tenant.
+CREATE OR REPLACE FUNCTION ops.absent_accounts(account_ids uuid[], emails text[])
+  RETURNS TABLE (account_id uuid, problem text)
+  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog
+AS $$
+  SELECT wanted.id, CASE
+    WHEN EXISTS (SELECT FROM ops.erasures e WHERE wanted.id = ANY (e.account_ids)) THEN 'erased'
+    WHEN EXISTS (SELECT FROM identity.users taken WHERE taken.email = wanted.email) THEN 'email_taken'
+    ELSE 'missing'
+  END
+  FROM unnest(account_ids, emails) AS wanted(id, email)
+  WHERE NOT EXISTS (SELECT FROM identity.users present WHERE present.id = wanted.id)
+$$;
 
 -- An imported membership refers to the account of its person's e-mail address, made without a password if there is none.
 GRANT USAGE ON SCHEMA "identity" TO tenantry_backup;

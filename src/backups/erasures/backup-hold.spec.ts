@@ -1,5 +1,5 @@
 import { expiredOf } from '../native/retention';
-import type { Holdings } from '../native/coverage';
+import type { BackupManifest } from '../native/backup-manifest';
 import { nextTime } from '../due-backup';
 import { backupsHoldUntil } from './backup-hold';
 
@@ -11,17 +11,18 @@ const PAST_MS = 65 * DAY_MS;
 /** When the last backup from before `erasedAt` goes, where one is taken at each time of the schedule, takes an hour, and is followed by a pruning. */
 function simulated(schedule: string, rules: { keep: number; days: number }, erasedAt: Date): Date {
   let now = new Date(erasedAt.getTime() - PAST_MS);
-  let backups: Holdings['backups'] = [];
+  let backups: BackupManifest[] = [];
   for (;;) {
     const startedAt = nextTime(schedule, now);
     now = startedAt;
     const finishedAt = new Date(startedAt.getTime() + HOUR_MS);
+    // What of a manifest decides.
     const backup = {
       id: startedAt.toISOString(),
       finishedAt: finishedAt.toISOString(),
       start: { timeline: 1, lsn: '0/0' },
     };
-    backups = [...backups, backup as unknown as Holdings['backups'][number]];
+    backups = [...backups, backup as BackupManifest];
     const { backups: expired } = expiredOf({ backups, timelines: [], segmentBytes: 1 }, rules, finishedAt);
     backups = backups.filter((one) => !expired.includes(one));
     if (startedAt > erasedAt && backups.every(({ id }) => new Date(id) > erasedAt)) return finishedAt;
