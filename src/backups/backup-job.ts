@@ -1,15 +1,19 @@
 import { hostname } from 'node:os';
 import { Logger } from '@nestjs/common';
+import type { BackupEnv } from '../config/backup-env';
 import { redacted } from '../http/log-redaction';
 import type { BackupCatalogue, RunTrigger } from './backup-catalogue';
-import type { BackupEngine, BackupSummary, RetentionRules } from './engine';
-import { pruneBackups } from './prune-backups';
+import { backupUrlOf } from './backup-login';
+import type { BackupEngine, BackupSummary } from './engine';
+import { pruneBackups, retentionOf } from './prune-backups';
+import { openNotes } from './repository/open-notes';
+import { takeVerificationPoint } from './verification-point';
 
 export interface BackupJobOptions {
+  env: BackupEnv;
   engine: BackupEngine;
   /** Undefined: the database cannot be asked for it. The backup is taken all the same. */
   catalogue: BackupCatalogue | undefined;
-  retention: RetentionRules;
   trigger: RunTrigger;
   checkpoint: 'fast' | 'spread';
   onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
@@ -24,12 +28,12 @@ const MAX_ERROR_LENGTH = 300;
 const logger = new Logger('Backups');
 
 /**
- * One backup, whole: taken, noted in ops.backup_runs, and what it has made superfluous removed. What only concerns the notes or the
- * removal is warned of, and fails nothing: the backup is there.
+ * One backup, whole: taken, noted in ops.backup_runs, with what a restore will be held against, and what it has made superfluous
+ * removed. What fails beside the backup itself is warned of, and fails nothing: the backup is there.
  * @throws Error the engine's
  */
 export async function runBackupJob(options: BackupJobOptions): Promise<BackupSummary> {
-  const { engine, catalogue, trigger, checkpoint, onProgress, signal } = options;
+  const { env, engine, catalogue, trigger, checkpoint, onProgress, signal } = options;
   const { name, place } = engine;
   const run = await unlessItFails('It is not noted in ops.backup_runs', () =>
     catalogue?.begin({ trigger, startedAt: new Date(), engine: name, place, instance: INSTANCE }),
@@ -49,8 +53,12 @@ export async function runBackupJob(options: BackupJobOptions): Promise<BackupSum
     throw error;
   }
   await note((known, id) => known.succeed(id, backup, new Date()));
+  const notes = openNotes(env);
+  await unlessItFails('A restore cannot be held against what stood in the database', () =>
+    takeVerificationPoint({ notes, url: backupUrlOf(env), backupId: backup.id, signal }),
+  );
   await unlessItFails('What is no longer needed was not removed', async () => {
-    const { backups } = await pruneBackups(engine, catalogue, options.retention, { dryRun: false });
+    const { backups } = await pruneBackups({ engine, notes, catalogue, rules: retentionOf(env), dryRun: false });
     if (backups.length > 0) logger.log(`Removed what is no longer kept: ${backups.join(', ')}.`);
   });
   return backup;

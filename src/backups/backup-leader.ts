@@ -121,7 +121,7 @@ export class BackupLeader {
       const { id } = await runBackupJob({
         engine,
         catalogue: session && new BackupCatalogue(session),
-        retention: { keep: this.env.schedule.keep, days: this.env.schedule.keepDays },
+        env: this.env,
         trigger,
         checkpoint: URGENT.includes(trigger) ? 'fast' : 'spread',
         signal: this.over.signal,

@@ -1,17 +1,42 @@
+import type { BackupEnv } from '../config/backup-env';
 import type { BackupCatalogue } from './backup-catalogue';
 import type { BackupEngine, RetentionRules } from './engine';
+import type { SealedNotes } from './repository/sealed-notes';
+import { forgetRestorePoints } from './restore-points';
+import { forgetVerificationPoints } from './verification-point';
+
+export interface PruneOptions {
+  engine: BackupEngine;
+  /** What lies in the repository beside backups. */
+  notes: SealedNotes;
+  /** Undefined: no database can be asked which backup a drill has passed. */
+  catalogue: BackupCatalogue | undefined;
+  rules: RetentionRules;
+  dryRun: boolean;
+}
+
+/** BACKUP_KEEP and BACKUP_KEEP_DAYS. */
+export const retentionOf = ({ schedule }: BackupEnv): RetentionRules => ({
+  keep: schedule.keep,
+  days: schedule.keepDays,
+});
 
 /**
- * Removes what nothing needs. The newest backup that a drill has passed is kept, whatever the rules say: where the newer ones turn
- * out to be bad, there is one that is known to be good.
- * @param catalogue undefined: no database can be asked which one that is
+ * Removes what nothing needs: backups, log, and the points of what is gone. The newest backup that a drill has passed is kept,
+ * whatever the rules say: where the newer ones turn out to be bad, there is one that is known to be good.
+ * @returns what was, or would be, removed
  */
-export async function pruneBackups(
-  engine: BackupEngine,
-  catalogue: BackupCatalogue | undefined,
-  retention: RetentionRules,
-  { dryRun }: { dryRun: boolean },
-): Promise<{ backups: string[]; files: number }> {
+export async function pruneBackups(options: PruneOptions): Promise<{ backups: string[]; files: number }> {
+  const { engine, notes, catalogue, rules, dryRun } = options;
   const proved = await catalogue?.newestProvedBackup();
-  return engine.prune(retention, { dryRun, isProtected: ({ id }) => id === proved });
+  const removed = await engine.prune(rules, { dryRun, isProtected: ({ id }) => id === proved });
+  if (dryRun) return removed;
+  const backups = await engine.listBackups();
+  await forgetVerificationPoints(
+    notes,
+    backups.map(({ id }) => id),
+  );
+  const [first] = await engine.coverage();
+  if (first) await forgetRestorePoints(notes, first.from);
+  return removed;
 }

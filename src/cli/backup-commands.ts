@@ -4,8 +4,9 @@ import { runBackupJob } from '../backups/backup-job';
 import { openBackupSession } from '../backups/backup-login';
 import { openEngine } from '../backups/open-engine';
 import { pruneBackups } from '../backups/prune-backups';
+import { openNotes } from '../backups/repository/open-notes';
 import { StartupError } from '../common/errors';
-import { readBackupEnv } from '../config/backup-env';
+import { type BackupEnv, readBackupEnv } from '../config/backup-env';
 import { numberOption } from './number-option';
 import { print } from './print';
 import { ProgressLine } from './progress-line';
@@ -50,18 +51,16 @@ async function createBackup(options: { spread?: true; json?: true }): Promise<vo
   const env = readBackupEnv();
   const engine = openEngine(env);
   const progress = new ProgressLine('backup', options.json !== true);
-  const session = await openBackupSession(env).catch(() => undefined); // the backup itself says why
-  const backup = await runBackupJob({
-    engine,
-    catalogue: session && new BackupCatalogue(session),
-    retention: { keep: env.schedule.keep, days: env.schedule.keepDays },
-    trigger: 'manual',
-    checkpoint: options.spread ? 'spread' : 'fast',
-    onProgress: (done, total) => progress.show(done, total),
-  }).finally(async () => {
-    progress.end();
-    await session?.end();
-  });
+  const backup = await withCatalogue(env, (catalogue) =>
+    runBackupJob({
+      env,
+      engine,
+      catalogue,
+      trigger: 'manual',
+      checkpoint: options.spread ? 'spread' : 'fast',
+      onProgress: (done, total) => progress.show(done, total),
+    }),
+  ).finally(() => progress.end());
   if (options.json) return print(JSON.stringify(backup, null, 2));
   const { id, clusterBytes, storedBytes } = backup;
   print(`${id}: ${formatBytes(clusterBytes)}, ${formatBytes(storedBytes)} stored in ${engine.place}.`);
@@ -104,12 +103,23 @@ async function prune(options: { days?: string; keep?: string; dryRun?: true }): 
     keep: numberOption('--keep', options.keep ?? String(keep), 1),
   };
   const dryRun = options.dryRun ?? false;
-  const session = await openBackupSession(env).catch(() => undefined);
-  const catalogue = session && new BackupCatalogue(session);
-  const { backups, files } = await pruneBackups(openEngine(env), catalogue, rules, { dryRun }).finally(async () =>
-    session?.end(),
+  const { backups, files } = await withCatalogue(env, (catalogue) =>
+    pruneBackups({ engine: openEngine(env), notes: openNotes(env), catalogue, rules, dryRun }),
   );
   const removed = dryRun ? 'Would remove' : 'Removed';
   for (const id of backups) print(`${removed} the backup ${id}.`);
   print(`${removed} ${backups.length} backups and ${files} segments of the log.`);
+}
+
+/** With what the database knows of backups, where it can be reached: a repository is looked after without it, too. */
+async function withCatalogue<Result>(
+  env: BackupEnv,
+  work: (catalogue: BackupCatalogue | undefined) => Promise<Result>,
+): Promise<Result> {
+  const session = await openBackupSession(env).catch(() => undefined);
+  try {
+    return await work(session && new BackupCatalogue(session));
+  } finally {
+    await session?.end();
+  }
 }
