@@ -2,8 +2,10 @@ import { BackupDamagedError, NotOfThisEngineError, OutsideCoverageError } from '
 import { WalMismatchError } from '../backups/native/wal-archive';
 import { RecoveryStoppedError } from '../backups/recovery-stopped';
 import { MissingFileError, RepositoryFailedError } from '../backups/repository/repository';
+import { TenantRestoreError } from '../backups/tenant-restores/tenant-restore';
 import { BusyError, DomainError, InvalidInputError, NotFoundError, StartupError } from '../common/errors';
 import { RecoveryFailedError } from '../database/recovery-server';
+import { TenantBusyError } from '../database/tenant-writer';
 import { InterruptedError } from './interruption';
 
 /** What every command of Tenantry ends with; EXIT_CODES_HELP says it to people. */
@@ -31,11 +33,12 @@ const MISUSED: readonly ErrorType[] = [
   InvalidInputError,
   NotFoundError,
 ];
-const BUSY: readonly ErrorType[] = [BusyError];
+const BUSY: readonly ErrorType[] = [BusyError, TenantBusyError];
 const FAILED: readonly ErrorType[] = [
   BackupDamagedError,
   RecoveryFailedError,
   RecoveryStoppedError,
+  TenantRestoreError,
   InterruptedError,
   WalMismatchError,
   RepositoryFailedError,

@@ -1,11 +1,13 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
 import { registerBackupCommands } from './backup-commands';
+import { registerDrillCommand } from './drill-command';
 import { EXIT_CODES_HELP } from './exit-codes';
 import { registerRestoreCommand } from './restore-command';
 import { registerRestorePointCommands } from './restore-point-commands';
 import { runCommands } from './run-commands';
 import { statusCommand } from './status-command';
+import { registerTenantRestoreCommands } from './tenant-restore-commands';
 import { registerWalCommands } from './wal-commands';
 
 const HELP = `
@@ -28,6 +30,9 @@ registerBackupCommands(program);
 registerWalCommands(program);
 registerRestoreCommand(program);
 registerRestorePointCommands(program);
+registerDrillCommand(program);
+const tenant = program.command('tenant').description('One tenant: back to a moment, while all others go on.');
+registerTenantRestoreCommands(tenant);
 program.addCommand(statusCommand());
 
 void runCommands(program);

@@ -18,6 +18,9 @@ export interface TableDifference {
 const VERSION_GAP = 1_000_000;
 const VERSION = 'version';
 
+/** For whoever writes SQL of such a table elsewhere. */
+export const escapeName = escapeIdentifier;
+
 /** What a restore replaces: all that a tenant owns, but for the tenant itself and what is append-only. */
 export function replacedTables(tables: readonly TenantTable[]): TenantTable[] {
   const replaced = tables.filter(({ name }) => name !== TENANTS && name !== AUDIT_EVENTS);
@@ -112,12 +115,60 @@ export async function insertWanted(tx: WriterTx, restoreId: string, tables: read
   await tx.query('SET CONSTRAINTS ALL IMMEDIATE');
 }
 
+/**
+ * Takes out of the wanted rows those that refer to people who were erased, and those that refer to such rows in turn.
+ * @param target the table of people, `schema.table`
+ * @returns how many were taken out
+ */
+export async function leaveOut(
+  tx: WriterTx,
+  restoreId: string,
+  tables: readonly TenantTable[],
+  { target, ids }: { target: string; ids: readonly string[] },
+): Promise<number> {
+  let count = 0;
+  const wanted = `restore_id = $1 AND kind = 'wanted' AND table_name = $2 AND tenant_id = $3`;
+  for (const table of tables) {
+    const parameters: unknown[] = [restoreId, table.name, tx.tenantId];
+    const conditions = table.globalReferences
+      .filter((reference) => reference.target === target)
+      .map(({ columns }) => `row ->> ${escapeLiteral(columns[0]!)} = ANY ($4::text[])`);
+    if (conditions.length > 0) parameters.push(ids);
+    for (const { columns, target: parent, targetColumns } of table.references.filter((one) => one.target !== TENANTS)) {
+      const isSet = columns.map((column) => `row ->> ${escapeLiteral(column)} IS NOT NULL`).join(' AND ');
+      const same = columns.map(
+        (column, place) =>
+          `parent.row ->> ${escapeLiteral(targetColumns[place]!)} = kept.row ->> ${escapeLiteral(column)}`,
+      );
+      conditions.push(`(${isSet} AND NOT EXISTS (SELECT FROM ops.tenant_restore_rows parent WHERE parent.restore_id = $1
+        AND parent.kind = 'wanted' AND parent.table_name = ${escapeLiteral(parent)} AND parent.tenant_id = $3 AND ${same.join(' AND ')}))`);
+    }
+    if (conditions.length === 0) continue;
+    const gone = await tx.query(
+      `DELETE FROM ops.tenant_restore_rows kept WHERE ${wanted} AND (${conditions.join(' OR ')}) RETURNING 1`,
+      parameters,
+    );
+    count += gone.length;
+  }
+  return count;
+}
+
+/** How many rows are kept as wanted. */
+export async function countWanted(tx: WriterTx, restoreId: string): Promise<number> {
+  const [row] = await tx.query<{ count: number }>(
+    `SELECT count(*)::float8 AS count FROM ops.tenant_restore_rows WHERE restore_id = $1 AND kind = 'wanted' AND tenant_id = $2`,
+    [restoreId, tx.tenantId],
+  );
+  return row!.count;
+}
+
 /** Forgets what was kept for a restore. */
 export async function forgetRows(tx: WriterTx, restoreId: string): Promise<void> {
   await tx.query('DELETE FROM ops.tenant_restore_rows WHERE restore_id = $1 AND tenant_id = $2', [
     restoreId,
     tx.tenantId,
   ]);
+  await tx.query('UPDATE ops.tenant_restores SET rows_kept = false WHERE id = $1', [restoreId]);
 }
 
 async function insertKept(
