@@ -94,11 +94,11 @@ export class RecoveryStage {
   }
 
   /** Waits until the log is stored up to a moment. */
-  async stored(at: Date, engine = this.engineOf()): Promise<void> {
+  async stored(at: Date, engine = this.engineOf(), patienceMs = 30_000): Promise<void> {
     await eventually(async () => {
       const { until } = await engine.planRestore({ moment: { kind: 'latest' } });
       expect(until.getTime()).toBeGreaterThan(at.getTime());
-    }, 30_000);
+    }, patienceMs);
   }
 
   /** Restores to a moment and looks at the cluster as its superuser. */
