@@ -41,5 +41,13 @@ export const HEALTH_EXAMPLE = {
     growthBytesPerDay: { last7Days: 104_857_600, last30Days: 94_371_840 },
     daysUntilFull: 972.8,
   },
-  backup_age: { status: 'up', message: 'not configured' },
+  backup_age: {
+    status: 'up',
+    newestBackupAt: '2026-11-23T02:00:03.120Z',
+    ageSeconds: 29_520,
+    nextBackupAt: '2026-11-24T02:00:00.000Z',
+    coverage: { from: '2026-11-16T02:00:41.907Z', to: '2026-11-23T10:12:01.456Z' },
+    walLagBytes: 5_242_880,
+    problems: [],
+  },
 };

@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { StatementPlanner } from '../database/statement-planner';
 import { AccessMetrics } from './access-metrics';
 import { ActivityRepository } from './activity.repository';
+import { BackupMetrics } from './backup-metrics';
 import { DatabaseSizeController } from './database-size.controller';
 import { DatabaseSizeService } from './database-size.service';
 import { ErrorRateMetrics } from './error-rate-metrics';
@@ -33,6 +34,7 @@ import { StorageRepository } from './storage.repository';
   providers: [
     AccessMetrics,
     ActivityRepository,
+    BackupMetrics,
     DatabaseSizeService,
     ErrorRateMetrics,
     ErrorRates,
