@@ -128,15 +128,6 @@ export class BackupCatalogue {
     return closed.length;
   }
 
-  /** The newest backup that a drill has passed; undefined: none has. */
-  async newestProvedBackup(): Promise<string | undefined> {
-    const [drill] = await this.session.query<{ backupId: string }>(
-      `SELECT backup_id AS "backupId" FROM ops.restore_drills WHERE status = 'succeeded' AND backup_id IS NOT NULL
-       ORDER BY started_at DESC LIMIT 1`,
-    );
-    return drill?.backupId;
-  }
-
   async writeState(state: BackupState): Promise<void> {
     const columns = Object.values(STATE_COLUMNS);
     await this.session.query(

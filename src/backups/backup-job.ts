@@ -58,7 +58,7 @@ export async function runBackupJob(options: BackupJobOptions): Promise<BackupSum
     takeVerificationPoint({ notes, url: backupUrlOf(env), backupId: backup.id, signal }),
   );
   await unlessItFails('What is no longer needed was not removed', async () => {
-    const { backups } = await pruneBackups({ engine, notes, catalogue, rules: retentionOf(env), dryRun: false });
+    const { backups } = await pruneBackups({ engine, notes, rules: retentionOf(env), dryRun: false });
     if (backups.length > 0) logger.log(`Removed what is no longer kept: ${backups.join(', ')}.`);
   });
   return backup;

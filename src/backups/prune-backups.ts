@@ -1,5 +1,5 @@
 import type { BackupEnv } from '../config/backup-env';
-import type { BackupCatalogue } from './backup-catalogue';
+import { provedBackups } from './drills/drill-notes';
 import type { BackupEngine, RetentionRules } from './engine';
 import type { SealedNotes } from './repository/sealed-notes';
 import { forgetRestorePoints } from './restore-points';
@@ -9,8 +9,6 @@ export interface PruneOptions {
   engine: BackupEngine;
   /** What lies in the repository beside backups. */
   notes: SealedNotes;
-  /** Undefined: no database can be asked which backup a drill has passed. */
-  catalogue: BackupCatalogue | undefined;
   rules: RetentionRules;
   dryRun: boolean;
 }
@@ -27,9 +25,8 @@ export const retentionOf = ({ schedule }: BackupEnv): RetentionRules => ({
  * @returns what was, or would be, removed
  */
 export async function pruneBackups(options: PruneOptions): Promise<{ backups: string[]; files: number }> {
-  const { engine, notes, catalogue, rules, dryRun } = options;
-  const proved = await catalogue?.newestProvedBackup();
-  const removed = await engine.prune(rules, { dryRun, isProtected: ({ id }) => id === proved });
+  const { engine, notes, rules, dryRun } = options;
+  const removed = await engine.prune(rules, { dryRun, isProtected: await provedBackups(engine, notes) });
   if (dryRun) return removed;
   const backups = await engine.listBackups();
   await forgetVerificationPoints(

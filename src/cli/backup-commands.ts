@@ -103,9 +103,7 @@ async function prune(options: { days?: string; keep?: string; dryRun?: true }): 
     keep: numberOption('--keep', options.keep ?? String(keep), 1),
   };
   const dryRun = options.dryRun ?? false;
-  const { backups, files } = await withCatalogue(env, (catalogue) =>
-    pruneBackups({ engine: openEngine(env), notes: openNotes(env), catalogue, rules, dryRun }),
-  );
+  const { backups, files } = await pruneBackups({ engine: openEngine(env), notes: openNotes(env), rules, dryRun });
   const removed = dryRun ? 'Would remove' : 'Removed';
   for (const id of backups) print(`${removed} the backup ${id}.`);
   print(`${removed} ${backups.length} backups and ${files} segments of the log.`);

@@ -24,6 +24,7 @@ describe('readBackupEnv', () => {
       refusesPlainText: false,
       dataDir: '/data',
       postgresBinDir: undefined,
+      drillDir: undefined,
       schedule: { backups: '0 2 * * *', drills: '30 3 * * *', receivesLog: true, keep: 7, keepDays: 7 },
       tenantUndoDays: 7,
     });

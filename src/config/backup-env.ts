@@ -1,11 +1,13 @@
 import path from 'node:path';
 import { StartupError } from '../common/errors';
 import { type BackupBucket, readBackupBucket } from './backup-bucket';
+import { type EngineSettings, readEngineSettings } from './backup-engine';
 import { type BackupSchedule, readBackupSchedule } from './backup-schedule';
 import { resolveSecrets } from './secret-variables';
 
 /** What backups and restores are told. */
 export interface BackupEnv {
+  engine: EngineSettings;
   /** The directory that backups lie in, unless there is a bucket. */
   backupDir: string;
   /** Undefined: they lie in the directory. */
@@ -19,6 +21,8 @@ export interface BackupEnv {
   dataDir: string;
   /** The directory of PostgreSQL's programs for restores; undefined: the embedded ones. */
   postgresBinDir: string | undefined;
+  /** Where drills restore to; undefined: in DATA_DIR. */
+  drillDir: string | undefined;
   schedule: BackupSchedule;
   /** So long the restore of a tenant in place can be undone. */
   tenantUndoDays: number;
@@ -43,12 +47,14 @@ export function readBackupEnv(source: NodeJS.ProcessEnv = process.env): BackupEn
   const keys = [BACKUP_KEY ?? [], BACKUP_OLD_KEYS?.split(',') ?? []].flat().map((text) => Buffer.from(text, 'base64'));
   if (keys.some(({ length }) => length !== KEY_BYTES))
     problems.push('BACKUP_KEY and each of BACKUP_OLD_KEYS (comma separated) must be 32 bytes in base64');
+  const engine = readEngineSettings(values, problems);
   const schedule = readBackupSchedule(values, problems);
   const undoDays = values.TENANT_RESTORE_UNDO_DAYS ?? DEFAULT_UNDO_DAYS;
   if (!/^\d{1,4}$/.test(undoDays)) problems.push('TENANT_RESTORE_UNDO_DAYS must be a whole number of days');
   if (problems.length > 0)
     throw new StartupError(`The configuration is wrong:\n${problems.map((line) => `  - ${line}`).join('\n')}`);
   return {
+    engine,
     backupDir: BACKUP_DIR ?? path.join(dataDir, 'backups'),
     bucket,
     keys: BACKUP_KEY ? keys : undefined,
@@ -56,6 +62,7 @@ export function readBackupEnv(source: NodeJS.ProcessEnv = process.env): BackupEn
     refusesPlainText: values.NODE_ENV === 'production' && values.POSTGRES_ALLOW_PLAINTEXT !== 'true',
     dataDir,
     postgresBinDir: POSTGRES_BIN_DIR,
+    drillDir: values.DRILL_DIR,
     schedule,
     tenantUndoDays: Number(undoDays),
   };

@@ -68,7 +68,7 @@ export async function recover(options: RecoveryOptions): Promise<RecoveryServer>
   try {
     if (options.inspection) {
       const { point, look } = options.inspection;
-      await server.replayTo({ kind: 'name', name: point }, 'paused');
+      await server.replayTo({ kind: 'point', name: point }, 'paused');
       await look({ adminUrl: server.adminUrl });
       await server.stop();
     }
@@ -76,6 +76,7 @@ export async function recover(options: RecoveryOptions): Promise<RecoveryServer>
   } catch (error) {
     await server.stop();
     server.removeSocketDirectory();
+    rmSync(server.logFile, { force: true }); // the error has told
     throw error;
   }
   return {

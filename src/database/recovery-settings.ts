@@ -9,7 +9,7 @@ export type RecoveryTarget =
   /** Commits up to and with this moment. */
   | { kind: 'time'; at: Date }
   /** A restore point of this name (`pg_create_restore_point`). */
-  | { kind: 'name'; name: string };
+  | { kind: 'point'; name: string };
 
 export interface RecoverySettings {
   pgData: string;
@@ -68,7 +68,7 @@ function valuesOf(settings: RecoverySettings, hbaFile: string): Record<string, s
     recovery_target: '', // at most one of them may be set, which comes last; the original's own may be
     recovery_target_lsn: '',
     recovery_target_xid: '',
-    ...(target.kind === 'name'
+    ...(target.kind === 'point'
       ? { recovery_target_time: '', recovery_target_name: target.name }
       : { recovery_target_name: '', recovery_target_time: target.kind === 'time' ? timestampOf(target.at) : '' }),
     recovery_target_inclusive: 'on',

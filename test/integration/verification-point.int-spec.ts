@@ -16,7 +16,6 @@ import {
   type VerificationPoint,
 } from '../../src/backups/verification-point';
 import { newId } from '../../src/common/id';
-import { urlFor } from '../../src/database/server-connection';
 import { WalSource } from '../../src/database/wal-source';
 import { type Query, readCatalogue } from '../support/catalogue';
 import { eventually } from '../support/eventually';

@@ -52,7 +52,7 @@ export async function restore(options: RestoreOptions): Promise<RecoveredCluster
     const server = await recover({
       pgData: directory,
       restoreCommand: copyCommand(walDirectory),
-      target: moment.kind === 'point' ? { kind: 'name', name: moment.name } : moment,
+      target: moment,
       timeline,
       inspection: options.inspection,
       isScratch: options.isScratch,
