@@ -2,11 +2,15 @@ import { Logger } from '@nestjs/common';
 import { WalSource } from '../../database/wal-source';
 import { WalStream } from '../../database/wal-stream';
 import type { BackupStore } from './backup-store';
+import { legsToReceive, type LogLeg } from './log-legs';
+import type { Timeline } from '../coverage';
+import { parseHistory } from '../timeline-history';
 import { nameOfHistory, numberAt, startOf } from '../wal-segments';
 
 /** A segment that is not full is ended after so long, so that no more than this and its upload can be lost. */
 const SEGMENT_AGE_MS = 60_000;
 const HEARTBEAT_MS = 30_000;
+const UNDEFINED_FILE = '58P01';
 
 interface WalReceiverOptions {
   source: WalSource;
@@ -42,21 +46,12 @@ export class WalReceiver {
    * @throws Error of the server's or the repository's; what was not stored comes again with the next run()
    */
   async run(): Promise<void> {
-    const { source, slot } = this.options;
-    const connection = await source.connectForStream();
     const timer = setInterval(() => void this.beat(), this.options.heartbeatMs ?? HEARTBEAT_MS);
     try {
-      await this.options.store.assertOf(connection);
-      const { timeline } = connection;
-      const position = await this.startingPosition(timeline);
-      await this.storeHistory(timeline, connection.client);
-      if (this.stopping) return; // told so while the server was asked
-      this.stream = new WalStream(connection, slot, position, timeline);
-      await this.receive(this.stream, timeline, position);
+      const kept = await this.ensureSlot();
+      for (const leg of await this.legs(kept)) await this.receiveLeg(leg, kept);
     } finally {
       clearInterval(timer);
-      this.stream = undefined;
-      await connection.client.end().catch(() => undefined);
     }
   }
 
@@ -66,13 +61,41 @@ export class WalReceiver {
     this.stream?.close();
   }
 
-  private async receive(stream: WalStream, timeline: number, position: bigint): Promise<void> {
+  /** What the server no longer has is told of, and left out. */
+  private async receiveLeg(leg: LogLeg, kept: bigint): Promise<void> {
+    try {
+      await this.receive(leg);
+    } catch (error) {
+      // "requested WAL segment … has already been removed"
+      if ((error as NodeJS.ErrnoException).code !== UNDEFINED_FILE) throw error;
+      const isLast = leg.until === undefined;
+      if (isLast && kept <= leg.from) throw error;
+      this.options.onGap?.('The server no longer has the log that was not stored.');
+      if (isLast) await this.receive({ ...leg, from: kept });
+    }
+  }
+
+  private async receive(leg: LogLeg): Promise<void> {
+    const connection = await this.options.source.connectForStream();
+    try {
+      const { segmentBytes } = this.options.store.archive;
+      if (this.stopping) return; // told so while the server was asked
+      this.stream = new WalStream(connection, this.options.slot, startOf(leg.from, segmentBytes), leg.timeline);
+      await this.storeSegments(this.stream, leg);
+    } finally {
+      this.stream = undefined;
+      await connection.client.end().catch(() => undefined);
+    }
+  }
+
+  /** Until it is stopped or, on a timeline that was left, until all of it is there. */
+  private async storeSegments(stream: WalStream, { timeline, from, until }: LogLeg): Promise<void> {
     const { archive } = this.options.store;
     const { segmentBytes } = archive;
     const segment = Buffer.alloc(segmentBytes);
     let filled = 0;
-    let number = numberAt(position, segmentBytes);
-    this.stored = this.received = position;
+    let number = from;
+    this.stored = this.received = startOf(from, segmentBytes);
     for await (const { data, position: at } of stream) {
       if (at !== this.received) throw new Error(`The server sent the log out of order.`);
       for (let offset = 0; offset < data.length;) {
@@ -87,37 +110,51 @@ export class WalReceiver {
         stream.confirm(end);
         number += 1n;
         filled = 0;
+        if (number === until) return;
       }
       this.received = at + BigInt(data.length);
     }
   }
 
-  /** Where to go on: after what is stored; for the first time, where the slot begins. */
-  private async startingPosition(timeline: number): Promise<bigint> {
-    const { source, slot } = this.options;
-    const { archive } = this.options.store;
+  /** @returns the number of the segment that the server's log begins with for us */
+  private async ensureSlot(): Promise<bigint> {
+    const { source, slot, store } = this.options;
     let state = await source.readSlot(slot);
     if (state && state.restartPosition === undefined && !state.isActive) {
-      this.options.onGap?.('The server no longer has the log that was not stored.');
-      await source.dropSlot(slot);
+      await source.dropSlot(slot); // it has lost what was not stored; whether that matters is found out by asking for it
       state = undefined;
     }
     if (!state) {
       await source.createSlot(slot);
       state = await source.readSlot(slot);
     }
-    const kept = this.floor(state?.restartPosition ?? 0n);
-    const last = (await archive.list(timeline)).at(-1);
-    const wanted = last && startOf(last.number + 1n, archive.segmentBytes);
-    if (wanted === undefined) return kept;
-    if (kept > wanted) this.options.onGap?.('There is log between what is stored and what the server still has.');
-    return wanted < kept ? kept : wanted;
+    return numberAt(state?.restartPosition ?? 0n, store.archive.segmentBytes);
   }
 
-  private async storeHistory(timeline: number, client: WalSourceClient): Promise<void> {
-    if (timeline === 1) return;
+  /** What is to be received; how the server's timeline came about is stored on the way. */
+  private async legs(kept: bigint): Promise<LogLeg[]> {
+    const { source, store } = this.options;
+    const connection = await source.connectForStream();
+    try {
+      await store.assertOf(connection);
+      const { timeline, segmentBytes } = connection;
+      const history = timeline === 1 ? [] : await this.storeHistory(timeline, connection.client);
+      const stored = new Map<number, bigint>();
+      for (const one of [...history.map((left) => left.timeline), timeline]) {
+        const last = (await store.archive.list(one)).at(-1);
+        if (last) stored.set(one, last.number);
+      }
+      return legsToReceive({ timeline, history, segmentBytes }, stored, kept);
+    } finally {
+      await connection.client.end().catch(() => undefined);
+    }
+  }
+
+  private async storeHistory(timeline: number, client: WalSourceClient): Promise<Timeline['history']> {
     const { rows } = await client.query<{ content: Buffer | string }>(`TIMELINE_HISTORY ${timeline}`);
-    await this.options.store.archive.storeHistory(nameOfHistory(timeline), Buffer.from(rows[0]!.content));
+    const content = Buffer.from(rows[0]!.content);
+    await this.options.store.archive.storeHistory(nameOfHistory(timeline), content);
+    return parseHistory(content.toString('utf8'));
   }
 
   private async beat(): Promise<void> {
@@ -140,11 +177,6 @@ export class WalReceiver {
     const before = this.heartbeats.filter((heartbeat) => heartbeat.position <= position);
     this.heartbeats = this.heartbeats.filter((heartbeat) => heartbeat.position > position);
     return before.at(-1)?.at;
-  }
-
-  private floor(position: bigint): bigint {
-    const { segmentBytes } = this.options.store.archive;
-    return startOf(numberAt(position, segmentBytes), segmentBytes);
   }
 }
 
