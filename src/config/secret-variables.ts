@@ -11,6 +11,7 @@ export const POSTGRES_URLS = [
   'POSTGRES_BACKUP_URL',
   'POSTGRES_REPLICA_URL',
   'POSTGRES_ADMIN_URL',
+  'POSTGRES_SCRATCH_URL',
 ] as const;
 
 /**
