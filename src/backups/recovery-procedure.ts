@@ -8,11 +8,14 @@ import {
 } from '../database/cluster-verification';
 import { swapCluster } from '../database/cluster-swap';
 import { type LoginPurpose, LOGINS } from '../database/login-definitions';
+import { asPlatformLogin } from '../database/long-transaction';
 import { applyMigrations } from '../database/migrations';
 import { renewLogins } from '../database/restored-logins';
 import { urlFor } from '../database/server-connection';
 import { assertReplaceable, assertStopped } from '../database/stopped-cluster';
 import type { Account } from '../database/unprivileged-account';
+import { reapplyErasures } from './erasures/reapply-erasures';
+import type { ReceiptStore } from './erasures/receipt-store';
 import type { BackupEngine, MaterializeStep, RecoveredCluster, RestorePlan } from './engine';
 import { type RecoveryStep, RecoveryStoppedError } from './recovery-stopped';
 import { RestoringDirectory } from './restoring-directory';
@@ -25,6 +28,8 @@ export interface RecoveryOptions {
   passwords: Partial<Record<LoginPurpose, string>>;
   /** Of the cluster's superuser, where it is to be reached by one; undefined: that of then. */
   superuserPassword?: string | undefined;
+  /** Of erasures: what was erased after the moment is erased again. */
+  receipts: ReceiptStore;
   onEvent: (event: RecoveryEvent) => void;
   /** Ends it; what was made is removed. */
   signal?: AbortSignal | undefined;
@@ -50,6 +55,10 @@ export interface RecoveryResult {
   kept: string | undefined;
   /** The databases that hold a Tenantry. */
   databases: string[];
+  /** Erasures that were carried out again: the ids of their receipts. */
+  erasedAgain: string[];
+  /** Tenants that have no owner now, since theirs of then was erased later. */
+  ownerless: string[];
   /** Logins that were made or got the password of now. */
   renewedLogins: string[];
   seconds: number;
@@ -57,7 +66,7 @@ export interface RecoveryResult {
 
 /**
  * Brings a moment back and makes it fit to serve: restores it beside its place, verifies it, brings its logins and its schema to
- * today, verifies it again, and only then gives it its place. A step that fails stops all of it.
+ * today, verifies it again, erases what was erased since, and only then gives it its place. A step that fails stops all of it.
  * @throws RecoveryStoppedError naming what is wrong
  * @throws BusyError while a server runs where it is to be; StartupError; the engine's errors, after which nothing is left
  */
@@ -122,9 +131,9 @@ function stepsOf({ onEvent, signal }: RecoveryOptions): Step {
 
 async function makeFit(
   { adminUrl }: RecoveredCluster,
-  { passwords, superuserPassword }: RecoveryOptions,
+  { passwords, superuserPassword, receipts }: RecoveryOptions,
   step: Step,
-): Promise<Pick<RecoveryResult, 'databases' | 'renewedLogins'>> {
+): Promise<Pick<RecoveryResult, 'databases' | 'renewedLogins' | 'erasedAgain' | 'ownerless'>> {
   const failing: Step = (name, work) =>
     step(name, () =>
       work().catch((error: Error) => {
@@ -146,7 +155,17 @@ async function makeFit(
     for (const database of found.databases) await applyMigrations(urlFor(adminUrl(), database, owner));
   });
   await verify('verify-again', SERVING_CHECKS);
-  return found;
+  // Last: where the only owner of then was erased since, the tenant has none now. That is told, and stops nothing.
+  const erased = await failing('erase-again', async () => {
+    const all = [];
+    for (const database of found.databases)
+      all.push(await reapplyErasures({ receipts, transaction: (work) => asPlatformLogin(adminUrl(database), work) }));
+    return {
+      erasedAgain: all.flatMap(({ reapplied }) => reapplied),
+      ownerless: all.flatMap(({ ownerless }) => ownerless.map(({ slug, id }) => `${slug} (${id})`)),
+    };
+  });
+  return { ...found, ...erased };
 }
 
 /** Sets what was restored aside, under a name that says what it is. */

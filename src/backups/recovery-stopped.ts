@@ -1,7 +1,15 @@
 import type { Finding } from '../database/cluster-verification';
 
 /** The steps of a recovery, in their order. */
-export const RECOVERY_STEPS = ['restore', 'verify', 'logins', 'migrate', 'verify-again', 'finish'] as const;
+export const RECOVERY_STEPS = [
+  'restore',
+  'verify',
+  'logins',
+  'migrate',
+  'verify-again',
+  'erase-again',
+  'finish',
+] as const;
 export type RecoveryStep = (typeof RECOVERY_STEPS)[number];
 
 /** A step of a recovery has found what must not serve. Nothing was swapped, and what was restored is kept for a look. */

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { Command } from 'commander';
+import { ReceiptStore } from '../backups/erasures/receipt-store';
 import { openEngine } from '../backups/open-engine';
 import { type RecoveryPlace, recoverCluster } from '../backups/recovery-procedure';
 import { StartupError } from '../common/errors';
@@ -32,9 +33,10 @@ What to restore: --at or --latest. --backup says from which
 base backup; alone, it is the cluster as it was when that backup was finished.
 
 The steps: restore beside the place; verify the data; bring logins (passwords)
-to those of now; apply migrations; verify again; and only then, with --in-place,
-swap by rename and keep the old directory. A step that fails stops all of it,
-nothing is swapped, and what was restored is kept for a look.
+to those of now; apply migrations; verify again; erase again what was erased
+after that moment; and only then, with --in-place, swap by rename and keep the
+old directory. A step that fails stops all of it, nothing is swapped, and what
+was restored is kept for a look.
 
 --json prints a line of JSON for each thing that happens (events plan, step,
 progress, result); the last has the event "result" and a status: restored,
@@ -81,6 +83,7 @@ async function restoreCluster(options: Options): Promise<void> {
         plan,
         place,
         passwords: passwordsOfNow(env),
+        receipts: ReceiptStore.open(env),
         superuserPassword: home && prepareClusterHome(home),
         onEvent: (event) => report.event(event),
         signal,

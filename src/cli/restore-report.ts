@@ -20,6 +20,7 @@ const TITLES: Record<RecoveryStep, string> = {
   logins: 'Bring the logins to today',
   migrate: 'Apply migrations',
   'verify-again': 'Verify again: references, row-level security, logins, owners, migrations',
+  'erase-again': 'Erase again what was erased after that moment',
   finish: 'Finish',
 };
 
@@ -52,11 +53,14 @@ export class RestoreReportForPeople implements RestoreReport {
   }
 
   restored({ serverMajor, until }: RestorePlan, place: RecoveryPlace, result: RecoveryResult): void {
-    const { directory, kept, seconds, renewedLogins } = result;
+    const { directory, kept, seconds, renewedLogins, erasedAgain, ownerless } = result;
     print(
       `Restored to ${until.toISOString()} in ${formatDuration(seconds)}, all checks passed: ` +
         `${directory} is a data directory of PostgreSQL ${serverMajor}.`,
     );
+    if (erasedAgain.length > 0)
+      print(`Erased again: ${erasedAgain.length} tenants or people (erasures ${erasedAgain.join(', ')}).`);
+    if (ownerless.length > 0) print(`Without an owner now, appoint one: ${ownerless.join(', ')}.`);
     if (renewedLogins.length > 0) print(`Brought to today: ${renewedLogins.join(', ')}.`);
     if (place.kind === 'new') return print('To use it, start PostgreSQL on it.');
     print('Start Tenantry, or its server, to open it for traffic; a new base backup is taken on the way.');

@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { registerBackupCommands } from './backup-commands';
 import { registerDrillCommand } from './drill-command';
+import { registerErasureCommands } from './erasure-commands';
 import { EXIT_CODES_HELP } from './exit-codes';
 import { registerRestoreCommand } from './restore-command';
 import { registerRestorePointCommands } from './restore-point-commands';
@@ -33,6 +34,7 @@ registerRestorePointCommands(program);
 registerDrillCommand(program);
 const tenant = program.command('tenant').description('One tenant: back to a moment, while all others go on.');
 registerTenantRestoreCommands(tenant);
+registerErasureCommands(program, tenant);
 program.addCommand(statusCommand());
 
 void runCommands(program);

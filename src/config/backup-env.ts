@@ -83,3 +83,9 @@ export function readApplicationBackups(source: NodeJS.ProcessEnv = process.env):
       : source.BACKUP_SCHEDULE !== 'off';
   return isWanted ? readBackupEnv(source) : undefined;
 }
+
+/** The same for a command of an operator, whoever takes the backups: also where the application does not by itself. */
+export function readKnownBackups(source: NodeJS.ProcessEnv = process.env): BackupEnv | undefined {
+  const { BACKUP_SCHEDULE: schedule, ...others } = source;
+  return readApplicationBackups(schedule === 'off' ? others : source);
+}

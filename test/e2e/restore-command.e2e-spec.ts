@@ -132,7 +132,7 @@ describe('tenantry restore', () => {
     expect(lines.at(-1)).toMatchObject({ event: 'result', status: 'restored', directory: pgData });
     expect(code).toBe(0);
     expect(lines.filter(({ state }) => state === 'done').map(({ step }) => step)).toEqual(
-      ['restore', 'verify', 'logins', 'migrate', 'verify-again', 'finish'], // in this order
+      ['restore', 'verify', 'logins', 'migrate', 'verify-again', 'erase-again', 'finish'], // in this order
     );
     for (const part of ['files', 'log'])
       expect(lines.find((line) => line.part === part)?.total).toBeGreaterThan(1024 * 1024); // bytes

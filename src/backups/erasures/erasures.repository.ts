@@ -1,7 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import type { Prisma } from '@prisma/client';
+import { isUUID } from 'class-validator';
 import type { NewAuditEvent } from '../../audit/audit-events.repository';
 import { afterCursor, type Order, orderBy, rowsFor } from '../../common/keyset';
+import { normalizeEmail } from '../../common/text';
 import type { SqlQuery } from '../../database/long-transaction';
 import type { PlatformTx } from '../../database/platform-db';
 import type { ListErasuresQuery } from './erasure.dto';
@@ -39,6 +41,20 @@ export class ErasuresRepository {
   /** Every one, by its id. */
   listAll(tx: PlatformTx): Promise<ErasureRow[]> {
     return tx.erasure.findMany({ orderBy: { id: 'asc' }, select: columns });
+  }
+
+  /** Of a tenant, by its slug or its id. */
+  findTenant(tx: PlatformTx, name: string): Promise<{ id: string; slug: string } | null> {
+    return tx.tenant.findFirst({
+      where: isUUID(name) ? { id: name } : { slug: name },
+      select: { id: true, slug: true },
+    });
+  }
+
+  /** Of an account, by its e-mail address or its id. */
+  findAccount(tx: PlatformTx, name: string): Promise<{ id: string; email: string } | null> {
+    const where = isUUID(name) ? { id: name } : { email: normalizeEmail(name) };
+    return tx.user.findUnique({ where, select: { id: true, email: true } });
   }
 
   async slugOf(query: SqlQuery, tenantId: string): Promise<string | undefined> {

@@ -24,7 +24,7 @@ import { type ErasedAccount, ErasuresRepository } from './erasures.repository';
 import { ReceiptStore } from './receipt-store';
 
 /** A person's erasure reads the whole audit trail once. */
-const TIMEOUT_MS = 600_000;
+export const ERASURE_TIMEOUT_MS = 600_000;
 const UUID = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g;
 
 /** What has gone, for the receipt and for what is kept elsewhere. */
@@ -74,7 +74,7 @@ export class ErasuresService {
     const subjectId = tenantId ?? accountId!;
     const key = await this.keys.signingKey();
     const jws = await regardless(() =>
-      longTransaction(this.pools.platform, TIMEOUT_MS, async (query) => {
+      longTransaction(this.pools.platform, ERASURE_TIMEOUT_MS, async (query) => {
         const id = newId();
         // First, so that it is treated as all others where somebody erases himself.
         await this.record(query, who, {

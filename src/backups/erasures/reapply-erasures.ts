@@ -1,13 +1,13 @@
 import { eraseAccounts, type ErasedRows, eraseTenant, sumOf, tenantsLeftBy } from '../../database/erasure';
-import { asPlatformLogin, type SqlQuery } from '../../database/long-transaction';
+import type { SqlQuery } from '../../database/long-transaction';
 import { type ErasureReceipt, readReceipt } from './erasure-receipt';
 import { ErasuresRepository } from './erasures.repository';
 import type { ReceiptStore } from './receipt-store';
 
 export interface ReapplyOptions {
   receipts: ReceiptStore;
-  /** Of a superuser, for Tenantry's database in the restored cluster, with this version's migrations applied. */
-  adminUrl: string;
+  /** Runs work in one transaction as the platform login, in a database with this version's migrations. */
+  transaction: <Result>(work: (query: SqlQuery) => Promise<Result>) => Promise<Result>;
 }
 
 export interface Reappliance {
@@ -25,14 +25,14 @@ export interface Reappliance {
  * backups, in one transaction. Nothing to do where nothing was forgotten.
  * @throws SealBrokenError when a receipt was changed: what it tells of would come back unseen
  */
-export async function reapplyErasures({ receipts, adminUrl }: ReapplyOptions): Promise<Reappliance> {
+export async function reapplyErasures({ receipts, transaction }: ReapplyOptions): Promise<Reappliance> {
   const signed: { jws: string; receipt: ErasureReceipt }[] = [];
   for (const id of await receipts.ids()) {
     const jws = await receipts.get(id);
     signed.push({ jws, receipt: readReceipt(jws) });
   }
   const known = signed.length;
-  return asPlatformLogin(adminUrl, async (query) => {
+  return transaction(async (query) => {
     const remembered = new Set((await query<{ id: string }>('SELECT id FROM ops.erasures')).map(({ id }) => id));
     const forgotten = signed.filter(({ receipt }) => !remembered.has(receipt.id));
     if (forgotten.length === 0) return { known, reapplied: [], rows: {}, ownerless: [] };
