@@ -1,15 +1,12 @@
 import type { Command } from 'commander';
 import type { ErasureDto } from '../backups/erasures/erasure.dto';
 import { readReceipt } from '../backups/erasures/erasure-receipt';
-import { ErasuresRepository } from '../backups/erasures/erasures.repository';
 import { ERASURE_TIMEOUT_MS, ErasuresService } from '../backups/erasures/erasures.service';
 import { reapplyErasures } from '../backups/erasures/reapply-erasures';
 import { ReceiptStore } from '../backups/erasures/receipt-store';
 import { openEngine } from '../backups/open-engine';
-import { NotFoundError } from '../common/errors';
 import { readKnownBackups, readBackupEnv } from '../config/backup-env';
 import { longTransaction } from '../database/long-transaction';
-import { PlatformDb } from '../database/platform-db';
 import { Pools } from '../database/pools';
 import { assertConfirmed } from './confirmation';
 import { withPlatform } from './platform-context';
@@ -62,12 +59,10 @@ export function registerErasureCommands(program: Command, tenant: Command): void
 
 async function eraseTenant(name: string, options: EraseOptions): Promise<void> {
   await withPlatform(async (context) => {
-    const repository = context.get(ErasuresRepository);
-    const tenant = await context.get(PlatformDb).read((tx) => repository.findTenant(tx, name));
-    if (!tenant) throw new NotFoundError('tenant');
+    const service = context.get(ErasuresService);
+    const tenant = await service.findTenant(name);
     const more = options.includeAccounts ? ', with the accounts of people who are in no other tenant' : '';
     if (!options.yes) await assertConfirmed(`Erase the tenant ${tenant.slug} (${tenant.id}) for good${more}?`);
-    const service = context.get(ErasuresService);
     const input = { tenantId: tenant.id, confirm: tenant.slug, includeAccounts: options.includeAccounts ?? false };
     await tell(await service.erase({ type: 'system' }, input), options);
     await service.storeReceipts();
@@ -76,11 +71,9 @@ async function eraseTenant(name: string, options: EraseOptions): Promise<void> {
 
 async function erasePerson(name: string, options: EraseOptions): Promise<void> {
   await withPlatform(async (context) => {
-    const repository = context.get(ErasuresRepository);
-    const account = await context.get(PlatformDb).read((tx) => repository.findAccount(tx, name));
-    if (!account) throw new NotFoundError('account');
-    if (!options.yes) await assertConfirmed(`Erase ${account.email} (${account.id}) everywhere and for good?`);
     const service = context.get(ErasuresService);
+    const account = await service.findAccount(name);
+    if (!options.yes) await assertConfirmed(`Erase ${account.email} (${account.id}) everywhere and for good?`);
     await tell(await service.erase({ type: 'system' }, { accountId: account.id, confirm: account.email }), options);
     await service.storeReceipts();
   });
@@ -104,11 +97,11 @@ async function listErasures({ json }: { json?: true }): Promise<void> {
   const backups = readKnownBackups();
   const taken = backups ? await openEngine(backups).listBackups() : undefined;
   const receipts = await withPlatform(async (context) => {
-    await context.get(ErasuresService).storeReceipts();
-    const repository = context.get(ErasuresRepository);
-    return context.get(PlatformDb).read((tx) => repository.listAll(tx));
+    const service = context.get(ErasuresService);
+    await service.storeReceipts();
+    return service.listAll();
   });
-  const erasures = receipts.map(({ receipt }) => {
+  const erasures = receipts.map((receipt) => {
     const told = readReceipt(receipt);
     const holding = taken?.filter(({ startedAt }) => startedAt <= new Date(told.erasedAt)).length ?? null;
     return { ...told, backupsThatHoldIt: holding, receipt };

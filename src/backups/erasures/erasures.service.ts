@@ -59,6 +59,25 @@ export class ErasuresService {
     return toPage(rows, query.limit, order, ({ receipt }) => toErasureDto(receipt));
   }
 
+  /** Every receipt there is, as it was signed. */
+  async listAll(): Promise<string[]> {
+    return (await this.db.read((tx) => this.erasures.listAll(tx))).map(({ receipt }) => receipt);
+  }
+
+  /** A tenant by its slug or its id. @throws NotFoundError */
+  async findTenant(name: string): Promise<{ id: string; slug: string }> {
+    const tenant = await this.db.read((tx) => this.erasures.findTenant(tx, name));
+    if (!tenant) throw new NotFoundError('tenant');
+    return tenant;
+  }
+
+  /** An account by its e-mail address or its id. @throws NotFoundError */
+  async findAccount(name: string): Promise<{ id: string; email: string }> {
+    const account = await this.db.read((tx) => this.erasures.findAccount(tx, name));
+    if (!account) throw new NotFoundError('account');
+    return account;
+  }
+
   /**
    * In one transaction, whether or not the caller still waits.
    * @throws ConflictError `last_owner`, naming the tenants that would have no owner; `last_administrator`
