@@ -5,17 +5,22 @@ import { BackupCatalogue, type BackupState, type RunTrigger } from './backup-cat
 import { failureOf, INSTANCE, runBackupJob } from './backup-job';
 import { backupUrlOf, openBackupSession } from './backup-login';
 import type { BackupTiming } from './backup-timing';
-import { dueBackup, retryDelay } from './due-backup';
+import { runDrillJob } from './drills/drill-job';
+import { readDrills } from './drills/drill-catalogue';
+import { dueBackup, isDrillDue, retryDelay } from './due-backup';
 import type { BackupEngine } from './engine';
 import { receiveContinuously } from './native/continuous-receiver';
 import { NativeEngine } from './native/native-engine';
 import { readSlotStatus } from './native/slot-status';
+import { openNotes } from './repository/open-notes';
 import { RepositorySurvey } from './repository-survey';
 
 /** What somebody must know is written at once, and all of it this often, in milliseconds: a row that is older has no author. */
 const STATE_EVERY_MS = 15_000;
 /** A receiver that has just been started is not called missing yet. */
 const RECEIVER_GRACE_MS = 15_000;
+/** So long after a drill, in milliseconds, no other begins. */
+const DRILL_RETRY_MS = 30 * 60_000;
 /** A backup that somebody waits for does not wait for the next checkpoint. */
 const URGENT: readonly RunTrigger[] = ['first', 'gap'];
 
@@ -27,6 +32,8 @@ export class BackupLeader {
   private readonly receiving: Promise<void> | undefined;
   private readonly electedAt = performance.now();
   private job: Promise<void> | undefined;
+  private drilling: Promise<void> | undefined;
+  private drilledAt = -Infinity;
   private gap: { text: string; at: Date } | undefined;
   private written: { at: number; what: string } | undefined;
 
@@ -57,12 +64,13 @@ export class BackupLeader {
     this.judgeGap();
     await this.writeState(catalogue);
     await this.backUpIfDue(catalogue);
+    await this.drillIfDue();
   }
 
   /** Ends all of it; a backup under way is abandoned. */
   async end(): Promise<void> {
     this.over.abort();
-    await Promise.all([this.job, this.receiving]);
+    await Promise.all([this.job, this.drilling, this.receiving]);
   }
 
   private receive({ store }: NativeEngine): Promise<void> {
@@ -133,6 +141,30 @@ export class BackupLeader {
     } finally {
       await session?.end();
       await this.survey.outdate();
+    }
+  }
+
+  /** Beside a backup, too: it reads what is stored. Where it could not even be noted, it is tried again after a while. */
+  private async drillIfDue(): Promise<void> {
+    const { backups } = this.survey.fresh ?? {};
+    const isTooSoon = performance.now() - this.drilledAt < DRILL_RETRY_MS;
+    if (this.drilling || !backups || isTooSoon || this.over.signal.aborted) return;
+    const { newest } = await readDrills(this.session);
+    const { drills: schedule } = this.env.schedule;
+    if (!isDrillDue(schedule, newest?.startedAt, backups[0]?.startedAt, new Date())) return;
+    this.drilledAt = performance.now();
+    this.drilling = this.drill().finally(() => (this.drilling = undefined));
+  }
+
+  private async drill(): Promise<void> {
+    const { engine, env } = this;
+    try {
+      const { status } = await runDrillJob(env, { engine, notes: openNotes(env), signal: this.over.signal });
+      if (status === 'failed')
+        this.logger.error('The drill has failed: the newest backup may not be good (ops.restore_drills).');
+      else this.logger.log('The drill has passed: the newest backup can be restored.');
+    } catch (error) {
+      if (!this.over.signal.aborted) this.logger.warn(`The drill could not be held: ${failureOf(error)}`);
     }
   }
 

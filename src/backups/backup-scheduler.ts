@@ -8,6 +8,7 @@ import { BackupLeader } from './backup-leader';
 import { openBackupSession } from './backup-login';
 import { type BackupTiming, DEFAULT_TIMING } from './backup-timing';
 import type { BackupWatch } from './backup-watch';
+import { readDrills } from './drills/drill-catalogue';
 import { openEngine } from './open-engine';
 
 /** Whoever has this lock in the database looks after backups. It lasts as long as its connection. */
@@ -81,6 +82,7 @@ export class BackupScheduler implements OnApplicationBootstrap, OnModuleDestroy,
     this.watch.overview = {
       state: await catalogue.readState(),
       runs: await catalogue.readRuns(),
+      drills: await readDrills(session),
       readAt: new Date(),
     };
   }

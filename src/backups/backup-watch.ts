@@ -1,12 +1,14 @@
-import type { BackupState, Runs } from './backup-catalogue';
 import type { BackupEnv } from '../config/backup-env';
+import type { BackupState, Runs } from './backup-catalogue';
+import type { DrillOverview } from './drills/drill-catalogue';
 
-/** What is known of backups: ops.backup_state and ops.backup_runs at a moment. */
+/** What the database knows of backups at a moment: ops.backup_state, ops.backup_runs, ops.restore_drills. */
 export interface BackupOverview {
   readAt: Date;
   /** null: no instance was ever elected. */
   state: BackupState | null;
   runs: Runs;
+  drills: DrillOverview;
 }
 
 /** How backups stand, for metrics and health. Every instance reads it every few seconds; nobody who asks here waits for anything. */

@@ -33,6 +33,17 @@ export function dueBackup({ schedule, newest, gapAt, now }: Situation): RunTrigg
   return now.getTime() - due.getTime() > PUNCTUAL_MS ? 'catch-up' : 'schedule';
 }
 
+/** Must the newest backup be proved now? So it is at each time of the schedule, the first time after the first backup. */
+export function isDrillDue(
+  schedule: string | undefined,
+  last: Date | undefined,
+  firstBackup: Date | undefined,
+  now: Date,
+): boolean {
+  const since = last ?? firstBackup;
+  return schedule !== undefined && firstBackup !== undefined && since !== undefined && nextTime(schedule, since) <= now;
+}
+
 /** When the next backup is expected after the newest. */
 export function expectedAt(schedule: string | undefined, newest: Date): Date {
   return schedule === undefined ? new Date(newest.getTime() + DAY_MS) : nextTime(schedule, newest);
