@@ -91,6 +91,15 @@ describe('what can be restored', () => {
       expect(windowFor(latest, all)).toMatchObject({ timeline: 2 });
     });
 
+    it('takes moments before the first commit that is known of the new one from it, too, where its beginning is known', () => {
+      const moment = (seconds: number) =>
+        ({ moment: { kind: 'time', at: new Date(minute(20).getTime() + seconds * 1000) } }) as const;
+      expect(() => windowFor(moment(30), all)).toThrow(OutsideCoverageError); // whose it was cannot be told
+      const known = { ...all, timelines: [all.timelines[0]!, { ...second, begunAt: moment(10).moment.at }] };
+      expect(windowFor(moment(30), known)).toMatchObject({ timeline: 2 });
+      expect(() => windowFor(moment(5), known)).toThrow(OutsideCoverageError);
+    });
+
     it('replays the old timeline up to where it was left, and the new one from there', () => {
       const names = windowFor(at(25), all).segments.map((one) => nameOfSegment(one, SEGMENT).replaceAll(/0{4,}/g, '…'));
       expect(names).toEqual(['…1…5', '…1…6', '…1…7', '…1…8', '…1…9', '…2…A', '…2…B', '…2…C', '…2…D', '…2…E', '…2…F']);

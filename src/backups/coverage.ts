@@ -34,6 +34,8 @@ export interface Timeline<Segment extends StoredSegment = StoredSegment> {
   segments: readonly Segment[];
   /** Where this timeline and those before it have left their own forerunners; empty: it is the first. */
   history: readonly { timeline: number; until: bigint }[];
+  /** When the server began it; undefined: it is the first, or that is not known. */
+  begunAt?: Date | undefined;
 }
 
 /** Times that can be restored to: from one base backup, along one timeline. */
@@ -113,10 +115,10 @@ function leadsTo({ timeline, lsn }: RestorePoint, line: Timeline): boolean {
   );
 }
 
-/** A timeline was the cluster's own from its first commit on; before that its forerunner was. */
-function begunBefore(at: Date, { history, segments }: Timeline): boolean {
+/** From then on a timeline was the cluster's own; before that its forerunner was. Its first known commit is later at most. */
+function begunBefore(at: Date, { history, segments, begunAt }: Timeline): boolean {
   if (history.length === 0) return true;
-  const first = segments.find(({ committedAt }) => committedAt)?.committedAt;
+  const first = begunAt ?? segments.find(({ committedAt }) => committedAt)?.committedAt;
   return first !== undefined && first <= at;
 }
 

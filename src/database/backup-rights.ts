@@ -24,10 +24,16 @@ const RIGHTS = [
       `${LOGINS.backup.name} may not create restore points, so that a restored database is compared with nothing. ` +
       RESTORE_POINT_GRANT,
   },
+  {
+    grant: `GRANT EXECUTE ON FUNCTION pg_catalog.pg_ls_waldir() TO ${BACKUP}`,
+    note:
+      `${LOGINS.backup.name} may not look when a timeline began, so that for a minute after a restore or a promotion no moment ` +
+      `can be restored. As a superuser run, in this database: GRANT EXECUTE ON FUNCTION pg_catalog.pg_ls_waldir() TO ${LOGINS.backup.name};`,
+  },
 ];
 
 /**
- * Lets the backup login end a segment of the write-ahead log before it is full, and name a place in it.
+ * Lets the backup login end a segment of the write-ahead log before it is full, name a place in it, and see when its timeline began.
  * @returns notes on what this administrator may not do
  */
 export async function grantBackupRights(client: Client): Promise<string[]> {

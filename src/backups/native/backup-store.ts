@@ -104,9 +104,9 @@ export class BackupStore {
     const numbers = new Set([...backups.map(({ start }) => start.timeline), ...histories.map((one) => one.timeline)]);
     const timelines = await Promise.all(
       [...numbers].map(async (timeline): Promise<Timeline<ArchivedSegment>> => {
-        const file = histories.find((one) => one.timeline === timeline)?.file;
+        const { file, begunAt } = histories.find((one) => one.timeline === timeline) ?? {};
         const history = file ? parseHistory(await text(await this.archive.read(file))) : [];
-        return { timeline, segments: await this.archive.list(timeline), history };
+        return { timeline, segments: await this.archive.list(timeline), history, begunAt };
       }),
     );
     return { segmentBytes: this.archive.segmentBytes, backups, timelines };

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
-import { type BackupRepository, NameTakenError } from '../repository/repository';
+import type { BackupRepository } from '../repository/repository';
 import { type BackupKey, open, seal } from '../repository/sealed-stream';
 import type { StoredSegment } from '../coverage';
 import { nameOfSegment, segmentOfName, type WalSegment } from '../wal-segments';
@@ -24,7 +24,8 @@ export class WalMismatchError extends Error {
 
 /** `<segment>.<time of a commit, ms>.<gz[.sealed]>`: a listing alone tells what can be restored. */
 const FILE = /^wal\/[0-9A-F]{8}\/([0-9A-F]{24})\.(\d+)\.gz(?:\.sealed)?$/;
-const HISTORY = /^wal\/([0-9A-F]{8})\.history\.gz(?:\.sealed)?$/;
+/** `<timeline>.history[.<time of its beginning, ms>].<gz[.sealed]>` */
+const HISTORY = /^wal\/([0-9A-F]{8})\.history(?:\.(\d+))?\.gz(?:\.sealed)?$/;
 const GZIP = { level: 1, chunkSize: 256 * 1024 };
 
 /** The write-ahead log in a repository: whole segments, in order, each at most once. */
@@ -47,12 +48,11 @@ export class WalArchive {
     await this.put(file, content);
   }
 
-  /** Stores the file that tells where a timeline has left the one before it. */
-  async storeHistory(name: string, content: Buffer): Promise<void> {
-    await this.put(`wal/${name}.gz`, content).catch(async (error: unknown) => {
-      if (!(error instanceof NameTakenError)) throw error;
-      await this.assertSame(name, error.fileName, content);
-    });
+  /** Stores the file that tells where a timeline has left the one before it. @param begunAt when that was */
+  async storeHistory(name: string, content: Buffer, begunAt: Date | undefined): Promise<void> {
+    const [known] = await this.repository.list(`wal/${name}.`);
+    if (known !== undefined) return this.assertSame(name, known, content);
+    await this.put(`wal/${name}${begunAt ? `.${begunAt.getTime()}` : ''}.gz`, content);
   }
 
   /** Those of a timeline, in order; `from` leaves out what lies before. */
@@ -67,10 +67,12 @@ export class WalArchive {
   }
 
   /** The timelines that have left another one, with the file that says where. */
-  async listHistories(): Promise<{ timeline: number; file: string; name: string }[]> {
+  async listHistories(): Promise<{ timeline: number; file: string; name: string; begunAt: Date | undefined }[]> {
     return (await this.repository.list('wal/')).flatMap((file) => {
-      const [, timeline] = HISTORY.exec(file) ?? [];
-      return timeline ? [{ timeline: Number.parseInt(timeline, 16), file, name: `${timeline}.history` }] : [];
+      const [, timeline, time] = HISTORY.exec(file) ?? [];
+      if (!timeline) return [];
+      const begunAt = time ? new Date(Number(time)) : undefined;
+      return [{ timeline: Number.parseInt(timeline, 16), file, name: `${timeline}.history`, begunAt }];
     });
   }
 

@@ -153,7 +153,9 @@ export class WalReceiver {
   private async storeHistory(timeline: number, client: WalSourceClient): Promise<Timeline['history']> {
     const { rows } = await client.query<{ content: Buffer | string }>(`TIMELINE_HISTORY ${timeline}`);
     const content = Buffer.from(rows[0]!.content);
-    await this.options.store.archive.storeHistory(nameOfHistory(timeline), content);
+    const { source, store } = this.options;
+    const name = nameOfHistory(timeline);
+    await store.archive.storeHistory(name, content, await source.timelineBegunAt(name));
     return parseHistory(content.toString('utf8'));
   }
 
