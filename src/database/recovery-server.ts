@@ -65,6 +65,8 @@ export function copyCommand(directory: string): string {
  */
 export async function recover(options: RecoveryOptions): Promise<RecoveryServer> {
   const server = new RecoveringServer(options, await makeSocketDirectory(options.account));
+  const stop = (): void => void server.stop().catch(() => undefined); // whoever looks at it meanwhile fails
+  options.signal?.addEventListener('abort', stop, { once: true });
   try {
     if (options.inspection) {
       const { point, look } = options.inspection;
@@ -77,7 +79,9 @@ export async function recover(options: RecoveryOptions): Promise<RecoveryServer>
     await server.stop();
     server.removeSocketDirectory();
     rmSync(server.logFile, { force: true }); // the error has told
-    throw error;
+    throw options.signal?.aborted ? options.signal.reason : error;
+  } finally {
+    options.signal?.removeEventListener('abort', stop);
   }
   return {
     adminUrl: server.adminUrl,

@@ -50,4 +50,16 @@ export const HEALTH_EXAMPLE = {
     walLagBytes: 5_242_880,
     problems: [],
   },
+  backup_drill: {
+    status: 'up',
+    lastRunAt: '2026-11-23T03:30:04.015Z',
+    lastSuccessAt: '2026-11-23T03:30:04.015Z',
+    backupId: '20261123T020003Z-1a2b3c',
+    rtoSeconds: 142.8,
+    rpoSeconds: 21.4,
+    comparedEntries: 3_021,
+    mismatchedEntries: 0,
+    corruptObjects: 0,
+    problems: [],
+  },
 };

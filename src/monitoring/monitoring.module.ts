@@ -5,6 +5,7 @@ import { ActivityRepository } from './activity.repository';
 import { BackupMetrics } from './backup-metrics';
 import { DatabaseSizeController } from './database-size.controller';
 import { DatabaseSizeService } from './database-size.service';
+import { DrillMetrics } from './drill-metrics';
 import { ErrorRateMetrics } from './error-rate-metrics';
 import { ErrorRates } from './error-rates';
 import { HttpMetrics } from './http-metrics';
@@ -35,6 +36,7 @@ import { StorageRepository } from './storage.repository';
     AccessMetrics,
     ActivityRepository,
     BackupMetrics,
+    DrillMetrics,
     DatabaseSizeService,
     ErrorRateMetrics,
     ErrorRates,

@@ -71,11 +71,14 @@ class Drill {
       const room = (this.plan.backup?.clusterBytes ?? 0) * ROOM_FACTOR;
       await RestoringDirectory.prepare(place.target, room);
       const cluster = await this.materialize(this.plan, place.path);
+      const discard = (): void => void cluster.discard().catch(() => undefined); // what is asked of it fails
+      signal?.addEventListener('abort', discard, { once: true });
       try {
         this.replayedTo = await lastReplayedCommit(cluster.adminUrl());
         await this.verify(cluster);
         this.rtoSeconds = (performance.now() - begun) / 1000;
       } finally {
+        signal?.removeEventListener('abort', discard);
         await cluster.discard();
       }
     } catch (error) {
