@@ -42,6 +42,7 @@ export interface Timeline<Segment extends StoredSegment = StoredSegment> {
 export interface CoverageWindow<Backup extends BaseBackup = BaseBackup, Segment extends StoredSegment = StoredSegment> {
   backup: Backup;
   timeline: number;
+  history: Timeline['history'];
   from: Date;
   /** The last commit that is archived without a gap. */
   to: Date;
@@ -158,5 +159,6 @@ function windowAlong<Backup extends BaseBackup, Segment extends StoredSegment>(
   if (!segments.some((segment) => segment.number >= endNumber)) return undefined; // never consistent
   const from = new Date(backup.finishedAt);
   const to = segments.findLast(({ committedAt }) => committedAt)?.committedAt;
-  return to && to >= from ? { backup, timeline: timeline.timeline, from, to, segments, gap } : undefined;
+  if (!to || to < from) return undefined;
+  return { backup, timeline: timeline.timeline, history: timeline.history, from, to, segments, gap };
 }

@@ -53,6 +53,8 @@ export interface RestorePlan {
   /** Undefined: the provider's own (external). */
   backup: BackupSummary | undefined;
   timeline: number;
+  /** Where that timeline and those before it have left their own forerunners, the first one first. */
+  history: readonly { timeline: number; until: bigint }[];
   /** The moment that the log is replayed to; for `latest`, the last commit that is known to be stored. */
   until: Date;
   /** PostgreSQL's; the programs that run the restored cluster must be of the same. */

@@ -1,7 +1,8 @@
 import type { RestoreMark } from '../database/restore-mark';
+import { parseLsn } from '../database/wal-stream';
 import { checksumsAtRestorePoint, currentChecksums, type TableChecksum } from '../database/table-checksums';
 import { BACKUP_LOGIN } from './backup-login';
-import type { RecoveredCluster } from './engine';
+import type { RecoveredCluster, RestorePlan } from './engine';
 import type { SealedNotes } from './repository/sealed-notes';
 
 /**
@@ -81,6 +82,16 @@ export async function readVerificationPoint(
 export async function forgetVerificationPoints(notes: SealedNotes, backupIds: readonly string[]): Promise<void> {
   const kept = new Set(backupIds.map((id) => `${PREFIX}${id}`));
   for (const name of await notes.list(PREFIX)) if (!kept.has(name)) await notes.remove(name);
+}
+
+/**
+ * Whether what is restored by this plan passes the point on its way. Otherwise it cannot be held against it: the moment lies before the
+ * point, or the timeline has left the point's own before it.
+ */
+export function passesPoint({ until, timeline, history }: RestorePlan, point: VerificationPoint): boolean {
+  const left = history.find((leg) => leg.timeline === point.timeline)?.until;
+  const isOnTheWay = timeline === point.timeline || (left !== undefined && parseLsn(point.lsn) <= left);
+  return isOnTheWay && point.at <= until;
 }
 
 /** Holds a cluster, recovered to exactly this point, against it. It only reads. */

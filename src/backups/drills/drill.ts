@@ -16,7 +16,7 @@ import { failureOf, INSTANCE } from '../backup-job';
 import { type BackupEngine, BackupDamagedError, type RecoveredCluster, type RestorePlan } from '../engine';
 import type { SealedNotes } from '../repository/sealed-notes';
 import { RestoringDirectory } from '../restoring-directory';
-import { compareWithPoint, type Comparison, readVerificationPoint } from '../verification-point';
+import { compareWithPoint, type Comparison, passesPoint, readVerificationPoint } from '../verification-point';
 import { type DrillDetails, type DrillPhase, type DrillReport, MAX_LISTED, Stopwatch } from './drill-report';
 
 export interface DrillOptions {
@@ -104,7 +104,7 @@ class Drill {
       },
       // The log that is stored may not lead to it yet.
       ...(point &&
-        point.at <= plan.until && {
+        passesPoint(plan, point) && {
           inspection: {
             point: point.name,
             look: async (cluster) => {

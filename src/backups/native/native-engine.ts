@@ -78,9 +78,9 @@ export class NativeEngine implements BackupEngine {
 
   async planRestore(target: RestoreTarget): Promise<RestorePlan> {
     const point = await pointOf(target.moment, this.store.notes);
-    const { backup, timeline, to } = windowFor(target, await this.store.holdings(), point);
+    const { backup, timeline, history, to } = windowFor(target, await this.store.holdings(), point);
     const until = target.moment.kind === 'time' ? target.moment.at : (point?.at ?? to);
-    return { target, backup: summaryOf(backup), timeline, until, serverMajor: backup.serverMajor };
+    return { target, backup: summaryOf(backup), timeline, history, until, serverMajor: backup.serverMajor };
   }
 
   async materialize(plan: RestorePlan, options: MaterializeOptions): Promise<RecoveredCluster> {

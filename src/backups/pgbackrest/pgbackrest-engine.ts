@@ -122,11 +122,12 @@ export class PgBackRestEngine implements BackupEngine {
   async planRestore(target: RestoreTarget): Promise<RestorePlan> {
     const point = await pointOf(target.moment, this.notes);
     const stanza = await readStanza(this.program);
-    const { backup, timeline, to } = windowFor(target, await this.holdings(stanza), point);
+    const { backup, timeline, history, to } = windowFor(target, await this.holdings(stanza), point);
     return {
       target,
       backup: summaryOf(stanza, backupOf(stanza, backup.id)),
       timeline,
+      history,
       until: target.moment.kind === 'time' ? target.moment.at : (point?.at ?? to),
       serverMajor: stanza.serverMajor,
     };
