@@ -57,6 +57,7 @@ export async function runBackupJob(options: BackupJobOptions): Promise<BackupSum
   await unlessItFails('A restore cannot be held against what stood in the database', () =>
     takeVerificationPoint({ notes, url: backupUrlOf(env), backupId: backup.id, signal }),
   );
+  if (signal?.aborted) return backup;
   await unlessItFails('What is no longer needed was not removed', async () => {
     const { backups } = await pruneBackups({ engine, notes, rules: retentionOf(env), dryRun: false });
     if (backups.length > 0) logger.log(`Removed what is no longer kept: ${backups.join(', ')}.`);

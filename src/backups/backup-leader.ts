@@ -1,4 +1,5 @@
 import { Logger } from '@nestjs/common';
+import type { Clock } from '../common/clock';
 import type { BackupEnv } from '../config/backup-env';
 import type { BackupSession } from '../database/backup-session';
 import { BackupCatalogue, type BackupState, type RunTrigger } from './backup-catalogue';
@@ -41,6 +42,7 @@ export class BackupLeader {
     private readonly engine: BackupEngine,
     private readonly env: BackupEnv,
     private readonly session: BackupSession,
+    private readonly clock: Clock,
     private readonly timing: BackupTiming,
   ) {
     this.survey = new RepositorySurvey(engine, timing.surveyMs);
@@ -108,7 +110,7 @@ export class BackupLeader {
   private async backUpIfDue(catalogue: BackupCatalogue): Promise<void> {
     const { backups } = this.survey.fresh ?? {};
     if (this.job || !backups || this.over.signal.aborted) return;
-    const now = new Date();
+    const now = this.clock.now();
     const schedule = this.engine.name === 'external' ? undefined : this.env.schedule.backups;
     const newest = backups.at(-1)?.startedAt;
     const trigger = dueBackup({ schedule, newest, gapAt: this.gap?.at, now });
@@ -151,7 +153,7 @@ export class BackupLeader {
     if (this.drilling || !backups || isTooSoon || this.over.signal.aborted) return;
     const { newest } = await readDrills(this.session);
     const { drills: schedule } = this.env.schedule;
-    if (!isDrillDue(schedule, newest?.startedAt, backups[0]?.startedAt, new Date())) return;
+    if (!isDrillDue(schedule, newest?.startedAt, backups[0]?.startedAt, this.clock.now())) return;
     this.drilledAt = performance.now();
     this.drilling = this.drill().finally(() => (this.drilling = undefined));
   }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Logger, type OnApplicationBootstrap, type OnApplicationShutdown, type OnModuleDestroy } from '@nestjs/common';
+import type { Clock } from '../common/clock';
 import type { BackupEnv } from '../config/backup-env';
 import type { BackupSession } from '../database/backup-session';
 import { BackupCatalogue } from './backup-catalogue';
@@ -31,6 +32,7 @@ export class BackupScheduler implements OnApplicationBootstrap, OnModuleDestroy,
   constructor(
     private readonly env: BackupEnv | undefined,
     private readonly watch: BackupWatch,
+    private readonly clock: Clock,
     private readonly timing: BackupTiming = DEFAULT_TIMING,
   ) {}
 
@@ -73,7 +75,7 @@ export class BackupScheduler implements OnApplicationBootstrap, OnModuleDestroy,
     if (this.session?.lost.aborted) await this.resign();
     const session = (this.session ??= await openBackupSession(env));
     if (!this.leader && (await session.tryLock(LOCK))) {
-      const leader = (this.leader = new BackupLeader(openEngine(env), env, session, this.timing));
+      const leader = (this.leader = new BackupLeader(openEngine(env), env, session, this.clock, this.timing));
       session.lost.addEventListener('abort', () => void leader.end()); // another may be elected from now on
       await leader.takeOver();
     }

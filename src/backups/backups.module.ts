@@ -1,4 +1,5 @@
 import { type DynamicModule, Global, Module } from '@nestjs/common';
+import { Clock } from '../common/clock';
 import type { BackupEnv } from '../config/backup-env';
 import { BackupScheduler } from './backup-scheduler';
 import { BackupWatch } from './backup-watch';
@@ -15,8 +16,8 @@ export class BackupsModule {
         { provide: BackupWatch, useFactory: () => new BackupWatch(env?.schedule) },
         {
           provide: BackupScheduler,
-          useFactory: (watch: BackupWatch) => new BackupScheduler(env, watch),
-          inject: [BackupWatch],
+          useFactory: (watch: BackupWatch, clock: Clock) => new BackupScheduler(env, watch, clock),
+          inject: [BackupWatch, Clock],
         },
       ],
       exports: [BackupWatch],
