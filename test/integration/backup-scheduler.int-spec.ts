@@ -46,8 +46,8 @@ class Instance {
     return this.watch.overview ? problemsOf(this.watch.overview, this.env.schedule, new Date()) : ['nothing is known'];
   }
 
-  async isWell(): Promise<void> {
-    await eventually(async () => Promise.resolve(expect(this.problems()).toEqual([])), PATIENCE_MS);
+  isWell(): Promise<void> {
+    return until(() => expect(this.problems()).toEqual([]));
   }
 
   stop(): Promise<void> {
@@ -78,7 +78,11 @@ type RunRow = Pick<Run, 'trigger' | 'error'> & { status: string };
 const runs = async (): Promise<RunRow[]> =>
   (await admin.query<RunRow>('SELECT trigger, status, error FROM ops.backup_runs ORDER BY started_at')).rows;
 const succeeded = (trigger: string): RunRow => ({ trigger, status: 'succeeded', error: null }) as RunRow;
-const until = (assertions: () => Promise<unknown>): Promise<unknown> => eventually(assertions, PATIENCE_MS);
+/** Repeats them until they hold. */
+const until = (assertions: () => unknown): Promise<void> =>
+  eventually(async () => {
+    await assertions();
+  }, PATIENCE_MS);
 const filesIn = (env: BackupEnv): string[] =>
   readdirSync(env.backupDir, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
@@ -131,7 +135,7 @@ describe('of two instances', () => {
   it('the other takes over when the connection of the elected one is lost', async () => {
     const env = newEnv();
     const first = new Instance(env);
-    await until(async () => Promise.resolve(expect(first.scheduler.isElected).toBe(true)));
+    await until(() => expect(first.scheduler.isElected).toBe(true));
     const { rows } = await admin.query<{ pid: number }>(
       "SELECT pid FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory' AND usename = 'tenantry_backup'",
     );
@@ -141,7 +145,7 @@ describe('of two instances', () => {
       .spyOn(first.scheduler as never, 'turn' as never)
       .mockImplementation((() => new Promise(() => undefined)) as never);
     for (const { pid } of rows) await admin.query('SELECT pg_terminate_backend($1)', [pid]);
-    await until(async () => Promise.resolve(expect(second.scheduler.isElected).toBe(true)));
+    await until(() => expect(second.scheduler.isElected).toBe(true));
     await second.isWell();
     instances = [second];
   }, 120_000);
@@ -222,7 +226,7 @@ describe('log that is missing', () => {
         .filter((name) => /^wal\/\w+\/\w/.test(name))
         .toSorted();
     const known = segments().length;
-    await until(async () => Promise.resolve(expect(segments().length).toBeGreaterThan(known + 2)));
+    await until(() => expect(segments().length).toBeGreaterThan(known + 2));
     rmSync(path.join(env.backupDir, segments().at(-2)!));
     await until(async () => expect(await runs()).toEqual([succeeded('first'), succeeded('gap')]));
     await instance.isWell();
@@ -239,10 +243,9 @@ describe('a place that cannot be reached', () => {
     const aside = `${env.backupDir}.aside`;
     renameSync(env.backupDir, aside);
     writeFileSync(env.backupDir, 'this is no directory');
-    await until(async () => {
+    await until(() => {
       expect(instance.problems()).toContain('Backups cannot be read.');
       expect(instance.watch.overview!.state!.newestBackupAt).not.toBeNull(); // as it was before
-      await Promise.resolve();
     });
     expect(instance.scheduler.isElected).toBe(true);
     rmSync(env.backupDir);
