@@ -17,11 +17,21 @@ import type { Account } from '../database/unprivileged-account';
 import { reapplyErasures } from './erasures/reapply-erasures';
 import type { ReceiptStore } from './erasures/receipt-store';
 import type { BackupEngine, MaterializeStep, RecoveredCluster, RestorePlan } from './engine';
-import { type RecoveryStep, RecoveryStoppedError } from './recovery-stopped';
+import { type RecoveryFinding, type RecoveryStep, RecoveryStoppedError } from './recovery-stopped';
+import type { SealedNotes } from './repository/sealed-notes';
 import { RestoringDirectory } from './restoring-directory';
+import {
+  compareWithPoint,
+  type Comparison,
+  type Mismatch,
+  passesPoint,
+  readVerificationPoint,
+} from './verification-point';
 
 export interface RecoveryOptions {
   engine: BackupEngine;
+  /** Of its repository: verification points. */
+  notes: SealedNotes;
   plan: RestorePlan;
   place: RecoveryPlace;
   /** Of the logins as they are in use now; without one a login keeps that of then. */
@@ -59,6 +69,8 @@ export interface RecoveryResult {
   erasedAgain: string[];
   /** Tenants that have no owner now, since theirs of then was erased later. */
   ownerless: string[];
+  /** So many tables by tenant were as at the backup's verification point; undefined: the moment lies before it, or there is none. */
+  comparedEntries: number | undefined;
   /** Logins that were made or got the password of now. */
   renewedLogins: string[];
   seconds: number;
@@ -71,35 +83,49 @@ export interface RecoveryResult {
  * @throws BusyError while a server runs where it is to be; StartupError; the engine's errors, after which nothing is left
  */
 export async function recoverCluster(options: RecoveryOptions): Promise<RecoveryResult> {
-  const { engine, plan, place, signal } = options;
+  const { engine, notes, plan, place, signal } = options;
   const startedAt = performance.now();
   const account = place.kind === 'in-place' ? assertReplaceable(place.pgData) : place.account;
   const target = place.kind === 'in-place' ? place.pgData : place.directory;
   const restoring = await RestoringDirectory.prepare(target, plan.backup?.clusterBytes ?? 0);
   const step = stepsOf(options);
 
+  const point = plan.backup && (await readVerificationPoint(notes, plan.backup.id));
+  let comparison: Comparison | undefined;
   const cluster = await step('restore', () =>
     engine.materialize(plan, {
       directory: restoring.path,
       account,
       signal,
       onProgress: (part, done, total) => options.onEvent({ event: 'progress', part, done, total }),
+      ...(point &&
+        passesPoint(plan, point) && {
+          inspection: {
+            point: point.name,
+            look: async (passing) => void (comparison = await compareWithPoint(passing, point)),
+          },
+        }),
     }),
   );
-  const made = await makeFit(cluster, options, step).catch(async (error: unknown) => {
-    if (signal?.aborted) {
-      await cluster.discard();
-      throw error;
-    }
-    await cluster.finish();
-    throw await stopped(error as StepFailure, cluster, restoring);
-  });
+  const discard = (): void => void cluster.discard().catch(() => undefined); // what is asked of it meanwhile fails
+  signal?.addEventListener('abort', discard, { once: true });
+  const made = await makeFit(cluster, comparison, options, step)
+    .catch(async (error: unknown) => {
+      if (signal?.aborted) {
+        await cluster.discard();
+        throw error;
+      }
+      await cluster.finish();
+      throw await stopped(error as StepFailure, cluster, restoring);
+    })
+    .finally(() => signal?.removeEventListener('abort', discard));
   const kept = await step('finish', async () => {
     await cluster.finish();
     return cluster.directory === undefined ? undefined : open(place, restoring);
   });
   return {
     ...made,
+    comparedEntries: comparison?.entries,
     directory: cluster.directory && target,
     kept,
     seconds: (performance.now() - startedAt) / 1000,
@@ -112,7 +138,7 @@ type Step = <Result>(name: RecoveryStep, work: () => Promise<Result>) => Promise
 class StepFailure extends Error {
   constructor(
     readonly step: RecoveryStep,
-    readonly reason: Error | Awaited<ReturnType<typeof verifyCluster>>,
+    readonly reason: Error | RecoveryFinding[],
   ) {
     super(step);
   }
@@ -131,6 +157,7 @@ function stepsOf({ onEvent, signal }: RecoveryOptions): Step {
 
 async function makeFit(
   { adminUrl }: RecoveredCluster,
+  comparison: Comparison | undefined,
   { passwords, superuserPassword, receipts }: RecoveryOptions,
   step: Step,
 ): Promise<Pick<RecoveryResult, 'databases' | 'renewedLogins' | 'erasedAgain' | 'ownerless'>> {
@@ -140,12 +167,12 @@ async function makeFit(
         throw error instanceof StepFailure ? error : new StepFailure(name, error);
       }),
     );
-  const verify = (name: RecoveryStep, checks: readonly Check[]): Promise<void> =>
+  const verify = (name: RecoveryStep, checks: readonly Check[], known: RecoveryFinding[] = []): Promise<void> =>
     failing(name, async () => {
-      const findings = await verifyCluster(adminUrl, checks);
+      const findings = [...known, ...(await verifyCluster(adminUrl, checks))];
       if (findings.length > 0) throw new StepFailure(name, findings);
     });
-  await verify('verify', DATA_CHECKS);
+  await verify('verify', DATA_CHECKS, comparison?.mismatches.map(asFinding));
   const found = await failing('logins', async () => {
     const databases = await tenantryDatabases(adminUrl);
     return { databases, renewedLogins: await renewLogins(adminUrl, databases, passwords, superuserPassword) };
@@ -166,6 +193,13 @@ async function makeFit(
     };
   });
   return { ...found, ...erased };
+}
+
+function asFinding({ table, tenantId, expected, found }: Mismatch): RecoveryFinding {
+  const whose = tenantId === null ? table : `${table} of the tenant ${tenantId}`;
+  const counts = `${found?.rows ?? 0} rows, ${expected?.rows ?? 0} at the verification point`;
+  const isSameNumber = found?.rows === expected?.rows;
+  return { check: 'rows', database: '', problem: `${whose}: ${counts}${isSameNumber ? ', of other content' : ''}` };
 }
 
 /** Sets what was restored aside, under a name that says what it is. */

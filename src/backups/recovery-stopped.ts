@@ -1,5 +1,8 @@
 import type { Finding } from '../database/cluster-verification';
 
+/** What verification finds, or that rows are not as they were at the backup's verification point. */
+export type RecoveryFinding = Omit<Finding, 'check'> & { check: Finding['check'] | 'rows' };
+
 /** The steps of a recovery, in their order. */
 export const RECOVERY_STEPS = [
   'restore',
@@ -20,11 +23,13 @@ export class RecoveryStoppedError extends Error {
    */
   constructor(
     readonly step: RecoveryStep,
-    readonly findings: readonly Finding[],
+    readonly findings: readonly RecoveryFinding[],
     readonly directory: string | undefined,
     options?: { cause: Error },
   ) {
-    const reasons = findings.map(({ check, database, problem }) => `  NOT RIGHT (${check}, ${database}): ${problem}`);
+    const reasons = findings.map(
+      ({ check, database, problem }) => `  NOT RIGHT (${[check, database].filter(Boolean).join(', ')}): ${problem}`,
+    );
     super(
       [
         `The step "${step}" has failed, so nothing was swapped and what serves now was not touched.`,

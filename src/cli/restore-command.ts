@@ -3,6 +3,7 @@ import path from 'node:path';
 import type { Command } from 'commander';
 import { ReceiptStore } from '../backups/erasures/receipt-store';
 import { openEngine } from '../backups/open-engine';
+import { openNotes } from '../backups/repository/open-notes';
 import { type RecoveryPlace, recoverCluster } from '../backups/recovery-procedure';
 import { StartupError } from '../common/errors';
 import { readPostgresUrl } from '../common/postgres-url';
@@ -29,8 +30,8 @@ interface Options extends TargetOptions {
 }
 
 const HELP = `
-What to restore: --at or --latest. --backup says from which
-base backup; alone, it is the cluster as it was when that backup was finished.
+What to restore: one of --at, --latest, --restore-point. --backup says from
+which base backup; alone, it is the cluster as it was when that was finished.
 
 The steps: restore beside the place; verify the data; bring logins (passwords)
 to those of now; apply migrations; verify again; erase again what was erased
@@ -55,6 +56,7 @@ export function registerRestoreCommand(program: Command): void {
     .description('Brings the whole cluster back to a moment: restores, verifies, migrates, verifies again, swaps.')
     .option('--at <time>', 'to this moment, such as 2026-11-23T10:15:00Z')
     .option('--latest', 'as far as the stored log goes')
+    .option('--restore-point <name>', 'to a place that was named before (restore-point create)')
     .option('--backup <id>', 'from this base backup; alone: as it was when it was finished')
     .option('--to <directory>', 'into a new data directory (PGDATA); what runs now is not touched')
     .option('--in-place', 'in the place of the stopped cluster, which is kept beside it')
@@ -80,6 +82,7 @@ async function restoreCluster(options: Options): Promise<void> {
     const result = await untilInterrupted((signal) =>
       recoverCluster({
         engine,
+        notes: openNotes(env),
         plan,
         place,
         passwords: passwordsOfNow(env),

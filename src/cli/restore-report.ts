@@ -53,17 +53,22 @@ export class RestoreReportForPeople implements RestoreReport {
   }
 
   restored({ serverMajor, until }: RestorePlan, place: RecoveryPlace, result: RecoveryResult): void {
-    const { directory, kept, seconds, renewedLogins, erasedAgain, ownerless } = result;
+    const { directory, kept, seconds, renewedLogins, erasedAgain, ownerless, comparedEntries } = result;
     print(
       `Restored to ${until.toISOString()} in ${formatDuration(seconds)}, all checks passed: ` +
         `${directory} is a data directory of PostgreSQL ${serverMajor}.`,
+    );
+    print(
+      comparedEntries === undefined
+        ? 'Rows were not counted: the moment lies before its verification point, or the backup has none.'
+        : `At the verification point of the backup all rows were as then (${comparedEntries} tables by tenant).`,
     );
     if (erasedAgain.length > 0)
       print(`Erased again: ${erasedAgain.length} tenants or people (erasures ${erasedAgain.join(', ')}).`);
     if (ownerless.length > 0) print(`Without an owner now, appoint one: ${ownerless.join(', ')}.`);
     if (renewedLogins.length > 0) print(`Brought to today: ${renewedLogins.join(', ')}.`);
     if (place.kind === 'new') return print('To use it, start PostgreSQL on it.');
-    print('Start Tenantry, or its server, to open it for traffic; a new base backup is taken on the way.');
+    print('Start Tenantry, or its server, to open it for traffic; its log is stored from there on.');
     if (kept) print(`What was there before is kept in ${kept}; remove it when nobody needs it any more.`);
   }
 
@@ -109,7 +114,7 @@ export class RestoreReportForPrograms implements RestoreReport {
   }
 
   restored(plan: RestorePlan, _place: RecoveryPlace, result: RecoveryResult): void {
-    this.line({ event: 'result', status: 'restored', until: plan.until, ...result, kept: result.kept ?? null });
+    this.line({ event: 'result', status: 'restored', until: plan.until, ...result });
   }
 
   failed(error: unknown): void {

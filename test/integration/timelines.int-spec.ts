@@ -7,6 +7,7 @@ import { ReceiptStore } from '../../src/backups/erasures/receipt-store';
 import { BackupStore } from '../../src/backups/native/backup-store';
 import { receiveContinuously } from '../../src/backups/native/continuous-receiver';
 import { NativeEngine } from '../../src/backups/native/native-engine';
+import { openNotes } from '../../src/backups/repository/open-notes';
 import { recoverCluster } from '../../src/backups/recovery-procedure';
 import { type BackupEnv, readBackupEnv } from '../../src/config/backup-env';
 import { eventually } from '../support/eventually';
@@ -95,6 +96,7 @@ describe('undoing a restore', () => {
       plan: await engine.planRestore({ moment }),
       place: { kind: 'in-place', pgData: server.pgData },
       passwords: {},
+      notes: openNotes(env),
       receipts: ReceiptStore.open(env),
       onEvent: () => undefined,
     });
