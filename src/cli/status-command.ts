@@ -1,6 +1,8 @@
 import { Logger } from '@nestjs/common';
 import { Command } from 'commander';
+import { readApplicationBackups } from '../config/backup-env';
 import { type Env, readEnv } from '../config/env';
+import { backupReport } from './backup-status';
 import { askInstance, metricsAddress } from './instance-status';
 import { EXIT, EXIT_CODES_HELP } from './exit-codes';
 import { askServer } from './server-status';
@@ -50,19 +52,22 @@ async function showStatus(options: Options): Promise<void> {
 
 async function lookAround(env: Env, url: string | undefined): Promise<Findings> {
   const address = metricsAddress(env, url, env.POSTGRES_URL === undefined);
+  const { schedule } = readApplicationBackups() ?? {};
   const [server, instance] = await Promise.all([askServer(env), askInstance(address)]);
-  return { checkedAt: new Date(), url: address.url, server, instance };
+  const backups = { schedule, overview: server.isReachable ? server.status.backups : null };
+  return { checkedAt: new Date(), url: address.url, server, instance, backups };
 }
 
 /** Names carry their units; times are ISO 8601. What cannot be asked is null, and `problems` says why. */
-function report({ checkedAt, url, server, instance }: Findings, problems: readonly string[]): object {
+function report({ checkedAt, url, server, instance, backups }: Findings, problems: readonly string[]): object {
+  const { backups: _told, ...status } = server.isReachable ? server.status : { backups: null };
   return {
     status: problems.length === 0 ? 'up' : 'degraded',
     problems,
     checkedAt,
-    server: server.isReachable ? server.status : null,
+    server: server.isReachable ? status : null,
     instance: instance.isReachable ? { url, ...instance.status } : null,
-    backups: null,
+    backups: backupReport(backups),
   };
 }
 
