@@ -9,6 +9,7 @@ import { AuthenticationGuard } from './auth/authentication.guard';
 import { ErasuresModule } from './backups/erasures/erasures.module';
 import { BackupsModule } from './backups/backups.module';
 import type { BackupEnv } from './config/backup-env';
+import { TenantRestoresModule } from './backups/tenant-restores/tenant-restores.module';
 import { ConfigModule } from './config/config.module';
 import type { Env } from './config/env';
 import { CredentialsModule } from './credentials/credentials.module';
@@ -41,6 +42,7 @@ export class AppModule {
         AuthModule,
         ErasuresModule.forRoot(backups),
         BackupsModule.forRoot(backups),
+        TenantRestoresModule.forRoot(backups),
         MonitoringModule,
         HealthModule,
       ],

@@ -34,6 +34,8 @@ export const PLATFORM_PERMISSIONS = {
     'create-tenant': 'Create tenants',
     'suspend-tenant': 'Suspend and resume tenants',
     'restore-tenant': 'Restore deleted tenants',
+    'restore-tenant-data': 'Restore the data of a tenant to a moment, and take that back',
+    'read-tenant-restores': 'See the restores of tenants',
     'read-accounts': 'See the accounts of all people',
     'update-accounts': 'Disable accounts and set first passwords',
     erase: 'Erase tenants and people for good',

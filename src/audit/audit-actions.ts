@@ -6,6 +6,7 @@ export const AUDIT_ACTIONS = [
   'tenant.resumed',
   'tenant.deleted',
   'tenant.restored',
+  'tenant.restore_requested',
   'tenant.data_restored',
   'tenant.restore_undone',
   'tenant.purged',

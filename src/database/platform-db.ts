@@ -15,6 +15,7 @@ type PlatformModels =
   | 'tenant'
   | 'membership'
   | 'auditEvent'
+  | 'tenantRestore'
   | 'erasure';
 
 declare const platformTx: unique symbol;

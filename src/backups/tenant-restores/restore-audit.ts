@@ -4,7 +4,7 @@ import { AuditLog } from '../../audit/audit-log';
 import { Clock } from '../../common/clock';
 import { newId, PLATFORM_TENANT_ID } from '../../common/id';
 import type { WriterTx } from '../../database/tenant-writer';
-import type { Requester } from './tenant-restore';
+import type { Requester, RestoreRequest } from './tenant-restore';
 
 /** `before` and `after` become JSON by themselves. */
 const COLUMNS = {
@@ -28,11 +28,22 @@ const NAMES = Object.keys(COLUMNS) as (keyof NewAuditEvent)[];
 
 const auditLog = new AuditLog(new AuditEventsRepository(), new Clock());
 
+/** Records that a restore was asked for, in the platform's trail. @param tx of the platform itself */
+export async function recordRequest(
+  tx: WriterTx,
+  { requester, tenantId, at, mode }: RestoreRequest,
+  id: string,
+): Promise<void> {
+  const after = { restoreId: id, moment: at.toISOString(), mode };
+  const target = { type: 'Tenant', id: tenantId };
+  await insert(tx, auditLog.platformEvent(requester, { action: 'tenant.restore_requested', target, after }));
+}
+
 /** Records, in the transaction of the change, what was done to the tenant: in its own trail and in the platform's. */
 export async function recordRestore(
   tx: WriterTx,
   requester: Requester,
-  action: Extract<AuditAction, 'tenant.data_restored' | 'tenant.restore_undone'>,
+  action: Extract<AuditAction, 'tenant.data_restored' | 'tenant.restore_undone' | 'tenant.imported'>,
   after: object,
 ): Promise<void> {
   const { tenantId } = tx;

@@ -74,7 +74,7 @@ export class TenantRestoreJob {
    * @throws ConflictError when one of this tenant is under way
    */
   static async begin(connections: RestoreConnections, request: RestoreRequest): Promise<TenantRestoreJob> {
-    const { id, intoTenantId } = await connections.records.begin(request);
+    const { id, intoTenantId } = await connections.records.begin(request, connections.writer);
     return new TenantRestoreJob(id, intoTenantId, request, connections);
   }
 

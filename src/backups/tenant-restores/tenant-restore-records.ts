@@ -1,7 +1,9 @@
-import { newId } from '../../common/id';
+import { newId, PLATFORM_TENANT_ID } from '../../common/id';
 import { ConflictError } from '../../common/errors';
 import type { BackupSession } from '../../database/backup-session';
+import type { TenantWriter } from '../../database/tenant-writer';
 import { INSTANCE } from '../backup-job';
+import { recordRequest } from './restore-audit';
 import {
   codeOf,
   type RestoreMode,
@@ -37,40 +39,39 @@ const COLUMNS = `id, tenant_id AS "tenantId", tenant_slug AS "tenantSlug", momen
 
 /** ops.tenant_restores, under the backup login. */
 export class TenantRestoreRecords {
+  private last: Promise<unknown> = Promise.resolve();
+
   constructor(private readonly session: BackupSession) {}
 
   /** The id of a live tenant, by its slug or its id; undefined: there is none of this slug. An id may be that of one which has gone. */
   async tenantIdOf(slug: string): Promise<string | undefined> {
-    const [row] = await this.session.query<{ id: string | null }>('SELECT ops.tenant_of_slug($1) AS id', [slug]);
+    const [row] = await this.ask<{ id: string | null }>('SELECT ops.tenant_of_slug($1) AS id', [slug]);
     return row?.id ?? undefined;
   }
 
   /**
-   * Notes that a restore begins; this session holds its lock from now on.
+   * Notes that a restore begins, and in the platform's audit trail who asked for it; this session holds its lock from now on.
    * @throws ConflictError when one of this tenant is under way
    */
-  async begin(request: RestoreRequest): Promise<{ id: string; intoTenantId: string | undefined }> {
+  async begin(
+    request: RestoreRequest,
+    writer: TenantWriter,
+  ): Promise<{ id: string; intoTenantId: string | undefined }> {
     const { tenantId, tenantSlug, at, mode, intoSlug, requester } = request;
     const id = newId();
     const intoTenantId = mode === 'side-by-side' ? newId() : undefined;
     await this.closeLost();
     await this.session.tryLock(`${LOCK}${id}`);
+    const { accountId } = requester;
     try {
-      await this.session.query(
-        `INSERT INTO ops.tenant_restores (id, tenant_id, tenant_slug, moment, mode, into_slug, into_tenant_id, status, requested_by, instance)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, 'running', $8, $9)`,
-        [
-          id,
-          tenantId,
-          tenantSlug,
-          at,
-          mode,
-          intoSlug ?? null,
-          intoTenantId ?? null,
-          requester.accountId ?? null,
-          INSTANCE,
-        ],
-      );
+      await writer.run(PLATFORM_TENANT_ID, async (tx) => {
+        await tx.query(
+          `INSERT INTO ops.tenant_restores (id, tenant_id, tenant_slug, moment, mode, into_slug, into_tenant_id, status, requested_by, instance)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, 'running', $8, $9)`,
+          [id, tenantId, tenantSlug, at, mode, intoSlug ?? null, intoTenantId ?? null, accountId ?? null, INSTANCE],
+        );
+        await recordRequest(tx, request, id);
+      });
     } catch (error) {
       if ((error as { code?: string }).code !== UNIQUE_VIOLATION) throw error;
       throw new ConflictError('tenant_restore_running', 'A restore of this tenant is under way. Wait for its end.');
@@ -79,7 +80,7 @@ export class TenantRestoreRecords {
   }
 
   async progress(id: string, step: string, done: number, total: number): Promise<void> {
-    await this.session.query('UPDATE ops.tenant_restores SET step = $2, done = $3, total = $4 WHERE id = $1', [
+    await this.ask('UPDATE ops.tenant_restores SET step = $2, done = $3, total = $4 WHERE id = $1', [
       id,
       step,
       Math.round(done),
@@ -89,7 +90,7 @@ export class TenantRestoreRecords {
 
   /** What was found out; kept when the restore itself fails, too. */
   async found(id: string, { difference, findings }: Pick<RestoreResult, 'difference' | 'findings'>): Promise<void> {
-    await this.session.query('UPDATE ops.tenant_restores SET difference = $2, conflicts = $3 WHERE id = $1', [
+    await this.ask('UPDATE ops.tenant_restores SET difference = $2, conflicts = $3 WHERE id = $1', [
       id,
       JSON.stringify(difference),
       JSON.stringify(findings),
@@ -97,7 +98,7 @@ export class TenantRestoreRecords {
   }
 
   async succeed(id: string): Promise<void> {
-    await this.session.query(
+    await this.ask(
       `UPDATE ops.tenant_restores SET status = 'succeeded', step = NULL, finished_at = clock_timestamp() WHERE id = $1`,
       [id],
     );
@@ -105,7 +106,7 @@ export class TenantRestoreRecords {
 
   /** @param reason fit to be shown */
   async fail(id: string, error: unknown, reason: string): Promise<void> {
-    await this.session.query(
+    await this.ask(
       `UPDATE ops.tenant_restores SET status = 'failed', finished_at = clock_timestamp(), error_code = $2, error = $3
        WHERE id = $1 AND status = 'running'`,
       [id, codeOf(error), reason],
@@ -114,7 +115,7 @@ export class TenantRestoreRecords {
 
   /** Closes, as failed, the restores whose process is gone: nobody holds their lock. @returns how many */
   async closeLost(): Promise<number> {
-    const closed = await this.session.query(
+    const closed = await this.ask(
       `UPDATE ops.tenant_restores SET status = 'failed', finished_at = clock_timestamp(), error_code = 'interrupted',
          error = 'The process that made it ended.'
        WHERE status = 'running' AND pg_try_advisory_xact_lock(hashtextextended($1 || id::text, 0)) RETURNING id`,
@@ -124,15 +125,13 @@ export class TenantRestoreRecords {
   }
 
   async find(id: string): Promise<RestoreRecord | undefined> {
-    const [row] = await this.session.query<RestoreRecord>(`SELECT ${COLUMNS} FROM ops.tenant_restores WHERE id = $1`, [
-      id,
-    ]);
+    const [row] = await this.ask<RestoreRecord>(`SELECT ${COLUMNS} FROM ops.tenant_restores WHERE id = $1`, [id]);
     return row;
   }
 
   /** Of one tenant, the newest first. */
   list(tenantId: string, limit: number): Promise<RestoreRecord[]> {
-    return this.session.query<RestoreRecord>(
+    return this.ask<RestoreRecord>(
       `SELECT ${COLUMNS} FROM ops.tenant_restores WHERE tenant_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2`,
       [tenantId, limit],
     );
@@ -140,10 +139,17 @@ export class TenantRestoreRecords {
 
   /** Of whom rows are kept that nobody will ask for: the restore has ended, and its undo is not possible, or not any more. */
   superfluous(limit: number): Promise<{ id: string; tenantId: string }[]> {
-    return this.session.query(
+    return this.ask(
       `SELECT id, coalesce(into_tenant_id, tenant_id) AS "tenantId" FROM ops.tenant_restores
        WHERE rows_kept AND status <> 'running' AND (undo_until IS NULL OR undo_until <= now()) ORDER BY created_at LIMIT $1`,
       [limit],
     );
+  }
+
+  /** One after the other: progress is told without waiting for it to be noted. */
+  private ask<Row extends object>(...query: Parameters<BackupSession['query']>): Promise<Row[]> {
+    const answer = this.last.then(() => this.session.query<Row>(...query));
+    this.last = answer.catch(() => undefined);
+    return answer;
   }
 }
