@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { readdirSync, utimesSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
@@ -121,6 +121,18 @@ describe.each<[string, () => BackupRepository]>([
 });
 
 describe('a repository in a directory', () => {
+  it('forgets what killed writers have left, and nothing that is being written', async () => {
+    const root = path.join(directory, 'swept');
+    const repository = new LocalRepository(root);
+    await repository.put('whole', streamOf('whole'));
+    for (const name of ['dead', 'alive']) writeFileSync(path.join(root, '.partial', name), name);
+    const hour = 3_600_000;
+    utimesSync(path.join(root, '.partial', 'dead'), new Date(), new Date(Date.now() - 2 * hour));
+    await repository.sweep(new Date(Date.now() - hour));
+    expect(readdirSync(path.join(root, '.partial'))).toEqual(['alive']);
+    expect(await repository.list('')).toEqual(['whole']);
+  });
+
   it('that cannot be made fails at once', async () => {
     const file = path.join(directory, 'a-file');
     writeFileSync(file, '');

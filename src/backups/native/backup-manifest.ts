@@ -44,6 +44,9 @@ export function backupOfManifest(name: string): string | undefined {
     : undefined;
 }
 
+/** The id of the backup that a file below ALL_BACKUPS is of. */
+export const backupOfFile = (name: string): string => name.slice(PREFIX.length).split('/')[0]!;
+
 /** Its text in the repository, with a seal: of the key that its files are sealed with, or a plain hash where they are not. */
 export function writeManifest(manifest: BackupManifest, key: BackupKey | undefined): string {
   return `${JSON.stringify({ ...manifest, seal: sealOf(manifest, key) }, null, 2)}\n`;

@@ -2,9 +2,17 @@ import { text } from 'node:stream/consumers';
 import { Logger } from '@nestjs/common';
 import { StartupError } from '../../common/errors';
 import type { BackupEnv } from '../../config/backup-env';
-import { parseLsn } from '../../database/wal-stream';
-import { ALL_BACKUPS, backupOfManifest, type BackupManifest, manifestNameOf, readManifest } from './backup-manifest';
+import {
+  ALL_BACKUPS,
+  backupOfFile,
+  backupOfManifest,
+  type BackupManifest,
+  manifestNameOf,
+  newBackupId,
+  readManifest,
+} from './backup-manifest';
 import type { Timeline } from '../coverage';
+import { parseHistory } from '../timeline-history';
 import { BackupDamagedError } from '../engine';
 import { openKeys } from '../repository/open-keys';
 import { openRepository } from '../repository/open-repository';
@@ -17,6 +25,8 @@ import { type ArchivedSegment, WalArchive } from './wal-archive';
 
 /** initdb's default; every cluster of ours has it. */
 const SEGMENT_BYTES = 16 * 1024 * 1024;
+/** No backup takes as long. */
+const UNFINISHED_MS = 2 * 86_400_000;
 
 /** A repository with the keys to it. */
 export class BackupStore {
@@ -92,6 +102,18 @@ export class BackupStore {
     for (const { file } of segments) await this.repository.remove(file);
   }
 
+  /** Removes what backups have left that were killed on the way: files without a manifest, of two days ago or earlier. */
+  async sweep(now: Date): Promise<void> {
+    const before = new Date(now.getTime() - UNFINISHED_MS);
+    await this.repository.sweep?.(before);
+    const names = await this.repository.list(ALL_BACKUPS);
+    const whole = new Set(names.map(backupOfManifest));
+    for (const name of names) {
+      const id = backupOfFile(name);
+      if (!whole.has(id) && id < newBackupId(before, '')) await this.repository.remove(name);
+    }
+  }
+
   /** Seals what is stored from now on; undefined: nothing does. */
   get key(): BackupKey | undefined {
     return this.keys[0];
@@ -111,12 +133,4 @@ export class BackupStore {
     );
     return { segmentBytes: this.archive.segmentBytes, backups, timelines };
   }
-}
-
-/** Lines of `<timeline> <position> <reason>` (PostgreSQL's timeline history files). */
-function parseHistory(content: string): Timeline['history'] {
-  return content.split('\n').flatMap((line) => {
-    const [timeline, position] = line.split('\t');
-    return timeline && position ? [{ timeline: Number(timeline), until: parseLsn(position) }] : [];
-  });
 }

@@ -73,6 +73,7 @@ export class NativeEngine implements BackupEngine {
       Boolean(isProtected?.(summaryOf(backup))),
     );
     if (!dryRun) await this.store.remove(expired);
+    if (!dryRun) await this.store.sweep(new Date());
     return { backups: expired.backups.map(({ id }) => id), files: expired.segments.length };
   }
 

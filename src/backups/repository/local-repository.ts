@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { link, mkdir, open, readdir, rm } from 'node:fs/promises';
+import { link, mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -63,6 +63,16 @@ export class LocalRepository implements BackupRepository {
 
   async remove(name: string): Promise<void> {
     await rm(this.resolve(name), { force: true });
+  }
+
+  async sweep(before: Date): Promise<void> {
+    const aside = path.join(this.root, ASIDE);
+    const names = await readdir(aside).catch(() => []); // nothing was ever written
+    for (const name of names) {
+      const file = path.join(aside, name);
+      const found = await stat(file).catch(() => undefined); // its writer has just ended
+      if (found && found.mtime < before) await rm(file, { force: true });
+    }
   }
 
   private resolve(name: string): string {

@@ -23,6 +23,8 @@ export interface BackupRepository {
   list(prefix: string): Promise<string[]>;
   /** Removing what is not there is no error. */
   remove(name: string): Promise<void>;
+  /** Removes what writers that were killed before that time have left; it is under no name. Undefined: the storage does so itself. */
+  sweep?(before: Date): Promise<void>;
 }
 
 export class NameTakenError extends Error {
