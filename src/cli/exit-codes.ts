@@ -3,6 +3,8 @@ import { WalMismatchError } from '../backups/native/wal-archive';
 import { RecoveryStoppedError } from '../backups/recovery-stopped';
 import { MissingFileError, RepositoryFailedError } from '../backups/repository/repository';
 import { TenantRestoreError } from '../backups/tenant-restores/tenant-restore';
+import { ArchiveRefusedError } from '../backups/tenant-archives/archive-format';
+import { ImportConflictError } from '../backups/tenant-archives/import-plan';
 import { BusyError, DomainError, InvalidInputError, NotFoundError, StartupError } from '../common/errors';
 import { RecoveryFailedError } from '../database/recovery-server';
 import { TenantBusyError } from '../database/tenant-writer';
@@ -35,6 +37,8 @@ const MISUSED: readonly ErrorType[] = [
 ];
 const BUSY: readonly ErrorType[] = [BusyError, TenantBusyError];
 const FAILED: readonly ErrorType[] = [
+  ArchiveRefusedError,
+  ImportConflictError,
   BackupDamagedError,
   RecoveryFailedError,
   RecoveryStoppedError,

@@ -8,6 +8,7 @@ import { registerRestoreCommand } from './restore-command';
 import { registerRestorePointCommands } from './restore-point-commands';
 import { runCommands } from './run-commands';
 import { statusCommand } from './status-command';
+import { registerTenantArchiveCommands } from './tenant-archive-commands';
 import { registerTenantRestoreCommands } from './tenant-restore-commands';
 import { registerWalCommands } from './wal-commands';
 
@@ -34,6 +35,7 @@ registerRestorePointCommands(program);
 registerDrillCommand(program);
 const tenant = program.command('tenant').description('One tenant: back to a moment, while all others go on.');
 registerTenantRestoreCommands(tenant);
+registerTenantArchiveCommands(tenant);
 registerErasureCommands(program, tenant);
 program.addCommand(statusCommand());
 

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { connectTo } from './server-connection';
 import { keyExpression, rowExpression } from './tenant-rows';
 import { type CatalogueQuery, readTenantTables, type TenantTable } from './tenant-tables';
 import { SAME_TEXT_EVERYWHERE } from './tenant-writer';
@@ -13,16 +14,30 @@ export interface KeptRow {
   row: string;
 }
 
-/** Reads a tenant out of a cluster that is ours alone, as its superuser: row-level security does not bind it. */
+/** Reads a tenant in one snapshot: out of a cluster that is ours alone, as its superuser, or out of the one that serves. */
 export class TenantReader {
   private constructor(private readonly client: pg.Client) {}
 
+  /** In a cluster that is ours alone, as its superuser: row-level security does not bind it. */
   static async connect(url: string): Promise<TenantReader> {
     const client = new pg.Client({ connectionString: url, application_name: 'tenantry-tenant-reader' });
     client.on('error', () => undefined); // the query under way fails with it and tells
     await client.connect();
     await client.query(SAME_TEXT_EVERYWHERE);
     await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+    return new TenantReader(client);
+  }
+
+  /**
+   * In the database that serves, under the backup login: row-level security shows it this tenant and no other.
+   * @throws StartupError when the server cannot be reached
+   */
+  static async connectAs(url: string, variable: string, tenantId: string): Promise<TenantReader> {
+    const client = await connectTo(url, undefined, variable);
+    client.on('error', () => undefined);
+    await client.query(SAME_TEXT_EVERYWHERE);
+    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+    await client.query("SELECT set_config('app.tenant_id', $1, true)", [tenantId]);
     return new TenantReader(client);
   }
 
