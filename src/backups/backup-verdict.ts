@@ -24,6 +24,7 @@ export function problemsOf(overview: BackupOverview, schedule: BackupEnv['schedu
   if (!state) return ['No instance looks after backups yet.'];
   const next = nextBackupAt(overview, schedule);
   const isBehind = state.receiverUp !== null && state.coverageTo && since(state.coverageTo) > BEHIND_MS;
+  const isOfNoUse = state.newestBackupAt && !state.coverageTo && since(state.newestBackupAt) > BEHIND_MS;
   return [
     ...(since(state.observedAt) > SILENT_MS ? ['No instance looks after backups.'] : []),
     ...(state.repositoryError === null ? [] : ['Backups cannot be read.']),
@@ -32,6 +33,7 @@ export function problemsOf(overview: BackupOverview, schedule: BackupEnv['schedu
     ...(runs.failuresInARow > 0 ? [`${runs.failuresInARow} backup(s) in a row have failed.`] : []),
     ...(state.gap === null ? [] : [`Write-ahead log is lost: ${state.gap}`]),
     ...(state.receiverUp === false ? ['Nobody receives the write-ahead log.'] : []),
+    ...(isOfNoUse ? ['The newest backup cannot be restored: the log that belongs to it is not stored.'] : []),
     ...(isBehind ? [`What can be restored ends at ${state.coverageTo!.toISOString()}.`] : []),
   ];
 }

@@ -177,6 +177,11 @@ describe('the verdict', () => {
       'No instance looks after backups.',
     ],
     [
+      'a backup without its log',
+      ofBackups({ coverageTo: null }),
+      'The newest backup cannot be restored: the log that belongs to it is not stored.',
+    ],
+    [
       'log that is not stored for long',
       ofBackups({ coverageTo: new Date('2026-11-23T12:49:00Z') }),
       'What can be restored ends at 2026-11-23T12:49:00.000Z.',
