@@ -19,7 +19,8 @@ interface Line {
   total?: number;
   status?: string;
   directory?: string;
-  kept?: string | null;
+  kept?: string;
+  comparedEntries?: number;
   message?: string;
   findings?: { check: string; problem: string }[];
 }
@@ -80,6 +81,7 @@ beforeAll(async () => {
     // A millisecond later: a Date has no microseconds, and cut off it would lie before the last commit.
     const { rows } = await owner.query<{ now: Date }>("SELECT clock_timestamp() + interval '1 ms' AS now");
     between = rows[0]!.now;
+    expect(await run('restore-point', 'create', 'between')).toMatchObject({ code: 0 });
     await sleep(20);
     await owner.query("INSERT INTO public.notes VALUES ('later')");
     const { rows: last } = await owner.query<{ now: Date }>("SELECT clock_timestamp() + interval '1 ms' AS now");
@@ -149,7 +151,7 @@ describe('tenantry restore', () => {
 
   it('is opened for traffic by `npm start`, though passwords have changed since the backup', async () => {
     await whileRunning((owner) => owner.query("ALTER ROLE tenantry_owner PASSWORD 'of another time'"));
-    const server = new ServerProcess(project.directory, { DATA_DIR: dataDir });
+    const server = new ServerProcess(project.directory, { DATA_DIR: dataDir, BACKUP_SCHEDULE: 'off' });
     const url = await server.ready();
     expect((await fetch(`${url}/health/ready`)).status).toBe(200);
     server.kill('SIGTERM');
@@ -187,6 +189,13 @@ describe('tenantry restore', () => {
     } finally {
       project.removeMigration(name);
     }
+    expect(await notes()).toEqual(['before']);
+  }, 120_000);
+
+  it('restores to a place that was named, and holds the rows against those at the backup', async () => {
+    const { code, lines } = await runJson('restore', '--restore-point', 'between', '--in-place', '--yes');
+    expect(code).toBe(0);
+    expect(lines.at(-1)!.comparedEntries).toBeGreaterThan(0);
     expect(await notes()).toEqual(['before']);
   }, 120_000);
 
