@@ -19,6 +19,9 @@ export interface Survey {
 /** Looking must not take more than this share of the time: a large repository is looked at less often. */
 const SHARE = 1 / 50;
 
+/** So often, in milliseconds, while the log of the newest backup is still to come. */
+const UNSETTLED_MS = 5_000;
+
 /** Looks into the repository now and then, in the background, so that nobody has to wait for it. */
 export class RepositorySurvey {
   private readonly logger = new Logger('Backups');
@@ -52,6 +55,13 @@ export class RepositorySurvey {
     return this.isOutdated || this.latest?.error !== undefined ? undefined : this.latest;
   }
 
+  /** Can the newest backup be restored already? Its log comes after it. */
+  private get isSettled(): boolean {
+    const { backups, coverage } = this.latest ?? {};
+    const newest = backups?.at(-1);
+    return !newest || (coverage !== undefined && coverage.to > newest.finishedAt);
+  }
+
   private async look(): Promise<void> {
     const begun = performance.now();
     const before = this.latest;
@@ -67,7 +77,7 @@ export class RepositorySurvey {
     }
     this.isOutdated = false;
     const took = performance.now() - begun;
-    this.nextAt = performance.now() + Math.max(this.everyMs, took / SHARE);
+    this.nextAt = performance.now() + Math.max(this.isSettled ? this.everyMs : UNSETTLED_MS, took / SHARE);
   }
 }
 

@@ -61,6 +61,13 @@ export class WalReceiver {
     this.stream?.close();
   }
 
+  /** Has what there is stored now, with a commit at its end. @throws Error the server's */
+  async flush(): Promise<void> {
+    const { source } = this.options;
+    this.heartbeats.push(await source.heartbeat());
+    await source.switchSegment();
+  }
+
   /** What the server no longer has is told of, and left out. */
   private async receiveLeg(leg: LogLeg, kept: bigint): Promise<void> {
     try {
