@@ -156,6 +156,7 @@ function configurationOf(directory: string, server: OwnServer): string {
     `lock-path=${directory}/lock`,
     `spool-path=${directory}/spool`,
     'compress-level=1',
+    'job-retry=0', // it would wait for 15 s before it calls a file damaged
     `[${STANZA}]`,
     `pg1-path=${server.pgData}`,
     `pg1-socket-path=${hosts[0]!.host}`,
