@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import pg from 'pg';
 import { runDrill } from '../../src/backups/drills/drill';
@@ -91,6 +91,7 @@ function tamperedBy(work: (client: pg.Client) => Promise<unknown>): BackupEngine
 
 describe('a drill', () => {
   it('proves a sound backup, says how long that took and what would be lost, and leaves nothing', async () => {
+    mkdirSync(path.join(scratch, 'drill.restoring.999999999.partial', 'base'), { recursive: true }); // of one that was killed
     const phases: DrillPhase[] = [];
     const report = await drill({ onPhase: (phase) => phases.at(-1) === phase || phases.push(phase) });
     expect(report).toMatchObject({
