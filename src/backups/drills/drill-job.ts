@@ -1,14 +1,10 @@
-import { createHash } from 'node:crypto';
-import path from 'node:path';
 import { Logger } from '@nestjs/common';
 import { BusyError } from '../../common/errors';
 import type { BackupEnv } from '../../config/backup-env';
 import type { BackupSession } from '../../database/backup-session';
-import { canEnter } from '../../database/cluster-home';
-import { systemDirectory } from '../../database/system-directory';
-import { serverAccount } from '../../database/unprivileged-account';
 import { failureOf } from '../backup-job';
 import { openBackupSession } from '../backup-login';
+import { scratchDirectory } from '../scratch-directory';
 import { type DrillOptions, runDrill } from './drill';
 import { DrillCatalogue } from './drill-catalogue';
 import { noteDrill } from './drill-notes';
@@ -45,15 +41,6 @@ async function record(env: BackupEnv, session: BackupSession | undefined, report
   } finally {
     await another.end();
   }
-}
-
-/** As root, where the server's account cannot reach DATA_DIR, in the system's directory. */
-async function scratchDirectory({ drillDir, dataDir }: BackupEnv): Promise<string> {
-  const directory = path.resolve(drillDir ?? dataDir);
-  const account = serverAccount(path.join(directory, 'drill'));
-  if (drillDir !== undefined || !account || (await canEnter(directory, account))) return directory;
-  const hash = createHash('sha256').update(directory).digest('hex').slice(0, 12);
-  return path.join(systemDirectory(), `drills-${hash}`);
 }
 
 async function unlessItFails(place: string, work: () => Promise<void>): Promise<void> {

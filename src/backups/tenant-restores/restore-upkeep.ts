@@ -21,7 +21,7 @@ export async function tidyUp(env: BackupEnv, records: TenantRestoreRecords, writ
 }
 
 async function sweepScratch(env: BackupEnv): Promise<void> {
-  const scratch = scratchOf(env);
+  const scratch = await scratchOf(env);
   if (!existsSync(scratch)) return;
   for (const name of new Set(readdirSync(scratch).flatMap((entry) => SCRATCH.exec(entry)?.[1] ?? []))) {
     try {

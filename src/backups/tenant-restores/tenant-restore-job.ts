@@ -1,11 +1,11 @@
 import { Logger } from '@nestjs/common';
 import type { BackupEnv } from '../../config/backup-env';
-import { BackupSession } from '../../database/backup-session';
+import type { BackupSession } from '../../database/backup-session';
 import { readPostgresUrl } from '../../common/postgres-url';
 import { forgetRows } from '../../database/tenant-rows';
 import { TenantWriter } from '../../database/tenant-writer';
 import { failureOf } from '../backup-job';
-import { BACKUP_LOGIN, backupUrlOf } from '../backup-login';
+import { BACKUP_LOGIN, backupUrlOf, openBackupSession } from '../backup-login';
 import { openEngine } from '../open-engine';
 import { restoreTenant } from './restore-tenant';
 import { tidyUp } from './restore-upkeep';
@@ -33,7 +33,7 @@ export class RestoreConnections {
   /** @throws StartupError when the server cannot be reached */
   static async open(env: BackupEnv): Promise<RestoreConnections> {
     const url = backupUrlOf(env);
-    const session = await BackupSession.connect(url, BACKUP_LOGIN);
+    const session = await openBackupSession(env);
     try {
       const database = readPostgresUrl(url)?.database ?? 'tenantry';
       return new RestoreConnections(env, database, session, await TenantWriter.connect(url, BACKUP_LOGIN));

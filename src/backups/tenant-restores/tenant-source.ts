@@ -6,6 +6,7 @@ import { urlFor } from '../../database/server-connection';
 import { TenantReader } from '../../database/tenant-reader';
 import type { BackupEngine, RecoveredCluster } from '../engine';
 import { RestoringDirectory } from '../restoring-directory';
+import { scratchDirectory } from '../scratch-directory';
 import type { RestoreStep } from './tenant-restore';
 
 export interface SourceOptions {
@@ -19,8 +20,10 @@ export interface SourceOptions {
   signal: AbortSignal;
 }
 
-/** Where clusters for a while lie, beside the data. */
-export const scratchOf = (env: BackupEnv): string => path.join(path.resolve(env.dataDir), 'scratch');
+/** Where the clusters of restores lie, one for each tenant. */
+export async function scratchOf(env: BackupEnv): Promise<string> {
+  return path.join(await scratchDirectory(env), 'tenant-restores');
+}
 
 /**
  * Runs `work` on the database as it was at a moment, brought to today's schema, in a scratch cluster that nobody else reaches. The
@@ -33,9 +36,9 @@ export async function withTenantSource<Result>(
 ): Promise<Result> {
   const { env, engine, at, tenantId, onProgress, signal } = options;
   const plan = await engine.planRestore({ moment: { kind: 'time', at } });
-  const target = path.join(scratchOf(env), `tenant-${tenantId}`);
+  const target = path.join(await scratchOf(env), `tenant-${tenantId}`);
   const scratch = await RestoringDirectory.prepare(target, plan.backup?.clusterBytes ?? 0);
-  const cluster = await engine.materialize(plan, { directory: scratch.path, onProgress, signal });
+  const cluster = await engine.materialize(plan, { directory: scratch.path, isScratch: true, onProgress, signal });
   try {
     signal.throwIfAborted();
     await migrate(cluster, options);
@@ -52,10 +55,12 @@ export async function withTenantSource<Result>(
 
 /** A schema of then is brought to today's, so that its rows are what today's tables hold. */
 async function migrate(
-  { adminUrl }: RecoveredCluster,
+  { adminUrl, directory }: RecoveredCluster,
   { database, onProgress }: Pick<SourceOptions, 'database' | 'onProgress'>,
 ): Promise<void> {
   onProgress('migrate', 0, 1);
-  await applyMigrations(urlFor(adminUrl(), database, { name: LOGINS.owner.name, password: '' }));
+  const isOurs = directory !== undefined; // nobody needs a password there
+  const url = isOurs ? urlFor(adminUrl(), database, { name: LOGINS.owner.name, password: '' }) : adminUrl(database);
+  await applyMigrations(url);
   onProgress('migrate', 1, 1);
 }
