@@ -91,6 +91,7 @@ async function exportArchive(name: string, { to, at, json }: ExportOptions): Pro
   const env = readBackupEnv();
   const url = backupUrlOf(env);
   const tenantId = await tenantIdOf(url, name);
+  await assertNotErased(url, tenantId);
   await withPlatform(async (context) => {
     const key = await context.get(SigningKeysService).signingKey();
     const issuer = context.get(Env).TOKEN_ISSUER;
@@ -117,6 +118,24 @@ async function fromNow<Result>(
   }
 }
 
+/** What was erased since stays erased. @throws StartupError */
+async function assertNotErased(url: string, tenantId: string, reader?: TenantReader): Promise<void> {
+  const people = await reader?.query<{ id: string; email: string }>(
+    'SELECT user_id AS id, email FROM app.memberships WHERE tenant_id = $1',
+    [tenantId],
+  );
+  await withWriter(url, async ({ query }) => {
+    const [tenant] = await query<{ erased: boolean }>('SELECT ops.is_tenant_erased($1) AS erased', [tenantId]);
+    if (tenant?.erased) throw new StartupError(`The tenant ${tenantId} was erased for good.`);
+    const erased = await query("SELECT account_id FROM ops.absent_accounts($1, $2) WHERE problem = 'erased'", [
+      people?.map(({ id }) => id) ?? [],
+      people?.map(({ email }) => email) ?? [],
+    ]);
+    if (erased.length > 0)
+      throw new StartupError(`${erased.length} people of then were erased since, so it is not exported as of then.`);
+  });
+}
+
 function fromThen<Result>(
   at: Date,
   tenantId: string,
@@ -128,7 +147,10 @@ function fromThen<Result>(
   return untilInterrupted((signal) =>
     withTenantSource(
       { env, engine: openEngine(env), at, tenantId, database, onProgress: () => undefined, signal },
-      work,
+      async (reader) => {
+        await assertNotErased(url, tenantId, reader);
+        return work(reader);
+      },
     ),
   );
 }
