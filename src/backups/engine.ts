@@ -59,6 +59,8 @@ export interface RestorePlan {
   until: Date;
   /** PostgreSQL's; the programs that run the restored cluster must be of the same. */
   serverMajor: number;
+  /** For `latest`: the first piece of the log that is missing although later ones are there; what came after it is lost. */
+  gap?: string | undefined;
 }
 
 export type MaterializeStep = 'files' | 'log' | 'replay';

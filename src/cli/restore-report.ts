@@ -27,11 +27,13 @@ const TITLES: Record<RecoveryStep, string> = {
 export class RestoreReportForPeople implements RestoreReport {
   private readonly lines = new Map<MaterializeStep, ProgressLine>();
 
-  plan({ backup, timeline, until }: RestorePlan, place: RecoveryPlace): void {
+  plan({ backup, timeline, until, gap }: RestorePlan, place: RecoveryPlace): void {
     const what = backup
       ? `The backup ${backup.id} (${backup.finishedAt.toISOString()}, ${formatBytes(backup.clusterBytes)})`
       : "The provider's backup";
     print(`${what} is restored, and its log of timeline ${timeline} is replayed to ${until.toISOString()}.`);
+    if (gap !== undefined)
+      print(`LOG IS MISSING from ${gap} on: what was committed after that moment cannot be restored.`);
     if (place.kind === 'new') return print(`It becomes ${place.directory}. What runs now is not touched.`);
     print(`It takes the place of ${place.pgData}, which is kept beside it (….before-<time>).`);
     print('What was written after that moment is then in the kept directory only, and in the stored log.');
@@ -86,12 +88,13 @@ export class RestoreReportForPeople implements RestoreReport {
 export class RestoreReportForPrograms implements RestoreReport {
   private toldAt = 0;
 
-  plan({ backup, timeline, until, serverMajor }: RestorePlan, place: RecoveryPlace): void {
+  plan({ backup, timeline, until, serverMajor, gap }: RestorePlan, place: RecoveryPlace): void {
     this.line({
       event: 'plan',
       backup: backup?.id ?? null,
       timeline,
       until,
+      gap: gap ?? null,
       serverMajor,
       bytes: backup?.clusterBytes ?? null,
       directory: place.kind === 'new' ? place.directory : place.pgData,

@@ -8,6 +8,9 @@ import { LocalRepository } from '../../src/backups/repository/local-repository';
 import { BackupKey } from '../../src/backups/repository/sealed-stream';
 import { at, LATEST, RecoveryStage } from '../support/recovery-stage';
 
+/** Each restores some clusters. */
+jest.setTimeout(120_000);
+
 let stage: RecoveryStage;
 let before: Date;
 let after: Date;

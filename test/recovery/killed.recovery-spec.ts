@@ -13,6 +13,9 @@ import { LATEST, RecoveryStage } from '../support/recovery-stage';
 import { S3Server } from '../support/s3-server';
 import { ServerProcess } from '../support/server-process';
 
+/** Each starts some processes. */
+jest.setTimeout(120_000);
+
 const KEY = randomBytes(32);
 const started: ServerProcess[] = [];
 
@@ -150,15 +153,15 @@ describe('kill -9 in the middle of a restore', () => {
   it('in place leaves the cluster as it was; the next one replaces it, and keeps it', async () => {
     await stage.owner.end();
     await stage.server.stop();
-    const { dataDir } = stage.server;
-    const restore = ['restore', '--latest', '--in-place', '--data-directory', dataDir, '--yes', '--json'];
+    const { pgData } = stage.server;
+    const restore = ['restore', '--latest', '--in-place', '--data-directory', pgData, '--yes', '--json'];
     const command = start(here(), ...restore);
     await command.says(/"step":"verify"/);
     await kill(command);
     await stage.server.startAgain(); // and serves
     await stage.server.stop();
     expect(await run(here(), ...restore)).toContain('"status":"restored"');
-    const beside = readdirSync(path.dirname(dataDir)).filter((name) => name.startsWith('data'));
+    const beside = readdirSync(path.dirname(pgData)).filter((name) => name.startsWith('data'));
     expect(beside).toEqual(['data', expect.stringMatching(/^data\.before-/)]);
     await stage.server.startAgain();
   });

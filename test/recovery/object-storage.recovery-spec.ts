@@ -9,6 +9,9 @@ import { S3Server } from '../support/s3-server';
 
 const LIMITS = { connectTimeoutMs: 5_000, idleTimeoutMs: 10_000, attempts: 2 };
 
+/** Each restores some clusters. */
+jest.setTimeout(120_000);
+
 let stage: RecoveryStage;
 let storage: S3Server;
 beforeAll(async () => {

@@ -62,11 +62,6 @@ export class OwnServer {
     return this.server.dataDir;
   }
 
-  /** PGDATA */
-  get dataDir(): string {
-    return this.server.dataDir;
-  }
-
   stop(): Promise<void> {
     return this.server.stop();
   }

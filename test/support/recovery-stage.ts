@@ -63,8 +63,11 @@ export class RecoveryStage {
     return { root, engine: this.engineOf(this.storeOf(new LocalRepository(root))) };
   }
 
-  /** Stores the log from now on: a segment a quarter of a second. */
-  async receive(store = this.storeOf(), options: { onGap?: (reason: string) => void } = {}): Promise<void> {
+  /** Stores the log from now on: a segment a quarter of a second, unless it is told otherwise. */
+  async receive(
+    store = this.storeOf(),
+    options: { onGap?: (reason: string) => void; heartbeatMs?: number; segmentAgeMs?: number } = {},
+  ): Promise<void> {
     const source = await WalSource.connect(this.server.urls.backup, 'POSTGRES_BACKUP_URL');
     const receiver = new WalReceiver({ source, store, slot: SLOT, heartbeatMs: 50, segmentAgeMs: 250, ...options });
     const ended = receiver.run();
@@ -143,5 +146,5 @@ export async function numbersOf(client: pg.Client): Promise<number[]> {
   return rows.map(({ number }) => number);
 }
 
-export const at = (time: Date): Moment => ({ kind: 'time', at: time });
-export const LATEST: Moment = { kind: 'latest' };
+export const at = (time: Date) => ({ kind: 'time', at: time }) as const;
+export const LATEST = { kind: 'latest' } as const;

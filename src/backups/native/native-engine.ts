@@ -79,9 +79,10 @@ export class NativeEngine implements BackupEngine {
 
   async planRestore(target: RestoreTarget): Promise<RestorePlan> {
     const point = await pointOf(target.moment, this.store.notes);
-    const { backup, timeline, history, to } = windowFor(target, await this.store.holdings(), point);
+    const { backup, timeline, history, to, gap } = windowFor(target, await this.store.holdings(), point);
     const until = target.moment.kind === 'time' ? target.moment.at : (point?.at ?? to);
-    return { target, backup: summaryOf(backup), timeline, history, until, serverMajor: backup.serverMajor };
+    const plan = { target, backup: summaryOf(backup), timeline, history, until, serverMajor: backup.serverMajor };
+    return target.moment.kind === 'latest' ? { ...plan, gap } : plan;
   }
 
   async materialize(plan: RestorePlan, options: MaterializeOptions): Promise<RecoveredCluster> {
