@@ -151,10 +151,20 @@ export class TenantRestoreDto {
   @ApiProperty({ type: RestoreProgressDto, nullable: true, description: 'While it runs.' })
   progress: RestoreProgressDto | null;
 
-  @ApiProperty({ type: [RestoreDifferenceDto], nullable: true, description: 'Between then and now, once it is known.' })
+  @ApiProperty({
+    type: [RestoreDifferenceDto],
+    nullable: true,
+    description: 'Between then and now, once it is known.',
+    example: [{ table: 'app.roles', onlyThen: 2, onlyNow: 0, changed: 1, same: 14 }],
+  })
   difference: RestoreDifferenceDto[] | null;
 
-  @ApiProperty({ type: [RestoreFindingDto], nullable: true, description: 'What else there is to know, or in the way.' })
+  @ApiProperty({
+    type: [RestoreFindingDto],
+    nullable: true,
+    description: 'What else there is to know, or in the way.',
+    example: [],
+  })
   findings: RestoreFindingDto[] | null;
 
   @ApiProperty({ type: RestoreErrorDto, nullable: true, description: 'Why it failed.' })

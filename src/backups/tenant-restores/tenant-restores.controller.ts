@@ -31,7 +31,7 @@ export class TenantRestoresController {
   @Post()
   @ApiOperation({
     operationId: 'createTenantRestore',
-    summary: 'Begin to restore one tenant to a moment, while all others go on; how it goes is read by its id',
+    summary: 'Begin to restore one tenant to a moment, while all others go on',
   })
   @Can('restore-tenant-data', 'Platform')
   @HttpCode(202)
