@@ -62,7 +62,7 @@ beforeAll(async () => {
   }, 30_000);
   receiver.stop();
   await received;
-}, 120_000);
+}, 300_000);
 afterAll(async () => {
   receiver?.stop();
   await source?.end();
@@ -116,7 +116,7 @@ describe('a drill', () => {
       new Set(['files', 'log', 'replay', 'compare', 'verify', 'migrate', 'verify-again']),
     );
     expect(readdirSync(scratch)).toEqual([]);
-  }, 120_000);
+  }, 300_000);
 
   it('names the table and the tenant of a single row that came back otherwise', async () => {
     const report = await drill({
@@ -137,7 +137,7 @@ describe('a drill', () => {
       },
     ]);
     expect(readdirSync(scratch)).toEqual([]);
-  }, 120_000);
+  }, 300_000);
 
   it('applies the migrations that a backup lacks, and verifies again', async () => {
     const report = await drill({
@@ -153,7 +153,7 @@ describe('a drill', () => {
       comparedEntries: null,
       report: { migrations: [expect.stringContaining('create_restore_drills')], findings: [] },
     });
-  }, 120_000);
+  }, 300_000);
 
   it('fails, and says why, where the backup is damaged; that backup is not the one that is kept', async () => {
     const better = backup.id;
@@ -178,7 +178,7 @@ describe('a drill', () => {
     } finally {
       writeFileSync(file, sound);
     }
-  }, 120_000);
+  }, 300_000);
 });
 
 /** Of a repository without points. */

@@ -50,7 +50,7 @@ beforeAll(async () => {
     (await admin.query(sql, parameters)).rows as Result[];
   const rows = new Rows(await readCatalogue(query), query);
   for (const id of tenantIds) await rows.fillTenant(id);
-}, 120_000);
+}, 300_000);
 afterAll(async () => {
   await disconnect();
   await server?.remove();
@@ -161,7 +161,7 @@ describe('a verification point', () => {
     const comparison = await compared(point);
     expect(comparison).toEqual({ entries: point.entries.length, mismatches: [] });
     expect(comparison.entries).toBeGreaterThan(10);
-  }, 180_000);
+  }, 300_000);
 
   it('waits for a commit that is in the log already and that nobody sees yet', async () => {
     const { id: backupId } = await engine.createBackup({ checkpoint: 'fast' });
@@ -187,7 +187,7 @@ describe('a verification point', () => {
     const [, , atPoint] = point.entries.find(([table, id]) => table === 'audit.events' && id === tenantIds[0])!;
     expect(atPoint).toBe(before + 1);
     expect(await compared(point)).toEqual({ entries: point.entries.length, mismatches: [] });
-  }, 180_000);
+  }, 300_000);
 
   it('tells counts and checksums to the backup login alone, and to nobody a row', async () => {
     for (const login of ['app', 'platform', 'monitor'] as const) {
@@ -230,7 +230,7 @@ describe('a restore point', () => {
     } finally {
       await cluster.discard();
     }
-  }, 180_000);
+  }, 300_000);
 
   it('has a name of its own, that PostgreSQL takes', async () => {
     await create('once');
