@@ -7,8 +7,9 @@ import { RecoveryStage } from './recovery-stage';
 /** The native engine, beside a server of the version that the tests run on. */
 export async function startNativeStage(): Promise<EngineStage> {
   const stage = await RecoveryStage.start();
-  await stage.receive();
   const store = stage.storeOf();
+  // A restore replays every segment.
+  await stage.receive(store, { heartbeatMs: 200, segmentAgeMs: 2_000 });
   const engine = stage.engineOf(store);
   const backups = path.join(stage.repositoryRoot, 'backups');
   const log = path.join(stage.repositoryRoot, 'wal', '00000001');
@@ -17,7 +18,7 @@ export async function startNativeStage(): Promise<EngineStage> {
     notes: store.notes,
     backupUrl: stage.server.urls.backup,
     write: (number) => stage.write(number),
-    stored: (at) => stage.stored(at, engine),
+    stored: (at) => stage.stored(at, engine, 120_000),
     damage: (id) => flipBit(path.join(backups, id, 'base.tar.gz.sealed')),
     loseSegment: () => {
       const file = path.join(log, readdirSync(log).toSorted().at(-2)!);

@@ -100,7 +100,7 @@ export class PgBackRestStage implements EngineStage {
     await eventually(async () => {
       const { until } = await this.engine.planRestore({ moment: { kind: 'latest' } });
       expect(until.getTime()).toBeGreaterThan(at.getTime());
-    }, 30_000);
+    }, 120_000);
   }
 
   async endSegment(): Promise<void> {

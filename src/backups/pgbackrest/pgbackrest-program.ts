@@ -36,6 +36,10 @@ interface RunOptions {
 }
 
 const PROGRAM = 'pgbackrest';
+/** It warns so, and then fails for want of a server. */
+const UNKNOWN_VERSION = 'is this version of PostgreSQL supported?';
+const TOO_OLD =
+  "This pgBackRest is too old for the server's version of PostgreSQL: 2.45 (Debian 12) knows up to 15, and 18 needs 2.55 or newer.";
 
 /** The program `pgbackrest`, for one stanza. It gets no secret: those are in its own configuration. */
 export class PgBackRest {
@@ -71,6 +75,7 @@ export class PgBackRest {
       });
       const [code, output, said] = await Promise.all([ended, outputOf(child.stdout, options), text(child.stderr)]);
       options.signal?.throwIfAborted();
+      if (code !== 0 && said.includes(UNKNOWN_VERSION)) throw new StartupError(TOO_OLD);
       if (code !== 0) throw new PgBackRestError(command, code, reasonIn(said, code));
       return output;
     } catch (error) {
