@@ -33,6 +33,7 @@ export class BackupLeader {
   private readonly survey: RepositorySurvey;
   private readonly receiving: Promise<void> | undefined;
   private readonly electedAt = performance.now();
+  private readonly since: Date;
   private receiver: WalReceiver | undefined;
   private job: Promise<void> | undefined;
   private drilling: Promise<void> | undefined;
@@ -47,6 +48,7 @@ export class BackupLeader {
     private readonly clock: Clock,
     private readonly timing: BackupTiming,
   ) {
+    this.since = clock.now();
     this.survey = new RepositorySurvey(engine, timing.surveyMs);
     if (engine instanceof NativeEngine && env.schedule.receivesLog) this.receiving = this.receive(engine);
   }
@@ -157,7 +159,9 @@ export class BackupLeader {
     if (this.drilling || !backups || isTooSoon || this.over.signal.aborted) return;
     const { newest } = await readDrills(this.session);
     const { drills: schedule } = this.env.schedule;
-    if (!isDrillDue(schedule, newest?.startedAt, backups[0]?.startedAt, this.clock.now())) return;
+    // What a provider holds is not known here: the first drill is at the first time from now on.
+    const first = this.engine.name === 'external' ? this.since : backups[0]?.startedAt;
+    if (!isDrillDue(schedule, newest?.startedAt, first, this.clock.now())) return;
     this.drilledAt = performance.now();
     this.drilling = this.drill().finally(() => (this.drilling = undefined));
   }

@@ -22,11 +22,13 @@ export function problemsOf(overview: BackupOverview, schedule: BackupEnv['schedu
   const { state, runs } = overview;
   const since = (then: Date): number => now.getTime() - then.getTime();
   if (!state) return ['No instance looks after backups yet.'];
+  const unattended = since(state.observedAt) > SILENT_MS ? ['No instance looks after backups.'] : [];
+  if (state.engine === 'external') return unattended; // the provider's, of which nothing is known here
   const next = nextBackupAt(overview, schedule);
   const isBehind = state.receiverUp !== null && state.coverageTo && since(state.coverageTo) > BEHIND_MS;
   const isOfNoUse = state.newestBackupAt && !state.coverageTo && since(state.newestBackupAt) > BEHIND_MS;
   return [
-    ...(since(state.observedAt) > SILENT_MS ? ['No instance looks after backups.'] : []),
+    ...unattended,
     ...(state.repositoryError === null ? [] : ['Backups cannot be read.']),
     ...(state.backups === 0 ? ['There is no backup yet.'] : []),
     ...(next && since(next) > LATE_MS ? [`The newest backup is of ${state.newestBackupAt!.toISOString()}.`] : []),

@@ -16,8 +16,8 @@ export class BackupMetrics implements OnModuleInit {
   onModuleInit(): void {
     this.registry.readGauge({
       name: 'backup_configured',
-      help: 'Has the application to do with backups?',
-      read: () => [[{}, this.watch.isConfigured ? 1 : 0]],
+      help: 'Are there to be backups that the application knows of? Not where it was told of none, or a provider takes them.',
+      read: () => [[{}, this.watch.isConfigured && this.watch.overview?.state?.engine !== 'external' ? 1 : 0]],
     });
     this.registerCounter();
     this.registerRuns();
