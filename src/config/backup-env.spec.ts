@@ -17,6 +17,7 @@ const IN_BUCKET = { ...GIVEN, BACKUP_DIR: '', BACKUP_S3_BUCKET: 'backups', BACKU
 describe('readBackupEnv', () => {
   it('needs nothing beside an embedded database', () => {
     expect(readBackupEnv({ DATA_DIR: '/data' })).toEqual({
+      engine: { name: 'native' },
       backupDir: path.join('/data', 'backups'),
       bucket: undefined,
       keys: undefined,

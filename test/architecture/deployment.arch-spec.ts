@@ -16,8 +16,10 @@ const example = readExample(read('.env.example'));
 const appVariables = variablesOf('src/config/env.ts');
 const bootstrapVariables = ['POSTGRES_ADMIN_URL', 'POSTGRES_DATABASE', ...Object.values(URL_VARIABLES)];
 
-const backupVariables = ['backup-env.ts', 'backup-bucket.ts', 'backup-schedule.ts']
-  .flatMap((file) => [...read(`src/config/${file}`).matchAll(/\b(?:BACKUP|DRILL|POSTGRES)_[A-Z0-9_]*[A-Z]\b/g)])
+const backupVariables = ['backup-env.ts', 'backup-bucket.ts', 'backup-engine.ts', 'backup-schedule.ts']
+  .flatMap((file) => [
+    ...read(`src/config/${file}`).matchAll(/\b(?:BACKUP|DRILL|PGBACKREST|POSTGRES)_[A-Z0-9_]*[A-Z]\b/g),
+  ])
   .map(([name]) => name)
   .filter((name) => !name.endsWith('_FILE')); // any secret may stand in one
 
