@@ -33,7 +33,9 @@ registerWalCommands(program);
 registerRestoreCommand(program);
 registerRestorePointCommands(program);
 registerDrillCommand(program);
-const tenant = program.command('tenant').description('One tenant: back to a moment, while all others go on.');
+const tenant = program
+  .command('tenant')
+  .description('One tenant: back to a moment, out into an archive and in again, erased; all others go on.');
 registerTenantRestoreCommands(tenant);
 registerTenantArchiveCommands(tenant);
 registerErasureCommands(program, tenant);

@@ -18,14 +18,13 @@ export interface KeptRow {
 export class TenantReader {
   private constructor(private readonly client: pg.Client) {}
 
-  /** In a cluster that is ours alone, as its superuser: row-level security does not bind it. */
-  static async connect(url: string): Promise<TenantReader> {
-    const client = new pg.Client({ connectionString: url, application_name: 'tenantry-tenant-reader' });
-    client.on('error', () => undefined); // the query under way fails with it and tells
-    await client.connect();
-    await client.query(SAME_TEXT_EVERYWHERE);
-    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
-    return new TenantReader(client);
+  /**
+   * In a cluster that is ours alone, as its superuser, whom row-level security does not bind; or in a server that a provider has
+   * restored, as an administrator whom it binds.
+   * @throws StartupError when the server cannot be reached
+   */
+  static async connect(url: string, tenantId: string): Promise<TenantReader> {
+    return TenantReader.begin(await connectTo(url), tenantId);
   }
 
   /**
@@ -33,12 +32,19 @@ export class TenantReader {
    * @throws StartupError when the server cannot be reached
    */
   static async connectAs(url: string, variable: string, tenantId: string): Promise<TenantReader> {
-    const client = await connectTo(url, undefined, variable);
-    client.on('error', () => undefined);
-    await client.query(SAME_TEXT_EVERYWHERE);
-    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
-    await client.query("SELECT set_config('app.tenant_id', $1, true)", [tenantId]);
-    return new TenantReader(client);
+    return TenantReader.begin(await connectTo(url, undefined, variable), tenantId);
+  }
+
+  private static async begin(client: pg.Client, tenantId: string): Promise<TenantReader> {
+    try {
+      await client.query(SAME_TEXT_EVERYWHERE);
+      await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+      await client.query("SELECT set_config('app.tenant_id', $1, true)", [tenantId]);
+      return new TenantReader(client);
+    } catch (error) {
+      await client.end().catch(() => undefined);
+      throw error;
+    }
   }
 
   readonly query: CatalogueQuery = async (sql, parameters) => (await this.client.query(sql, parameters)).rows as never;

@@ -143,7 +143,7 @@ describe('the backup login', () => {
 describe('an exchange of rows', () => {
   /** What the tenant has now becomes what a restore wants. */
   async function keepContent(tenantId: string, restoreId: string): Promise<void> {
-    const reader = await TenantReader.connect(database.adminUrl);
+    const reader = await TenantReader.connect(database.adminUrl, tenantId);
     try {
       for (const table of replacedTables(await reader.tables()))
         for await (const batch of reader.rows(table, tenantId))

@@ -42,7 +42,7 @@ export async function withTenantSource<Result>(
   try {
     signal.throwIfAborted();
     await migrate(cluster, options);
-    const reader = await TenantReader.connect(cluster.adminUrl(options.database));
+    const reader = await TenantReader.connect(cluster.adminUrl(options.database), tenantId);
     try {
       return await work(reader);
     } finally {
