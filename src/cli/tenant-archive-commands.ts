@@ -49,8 +49,8 @@ Examples:
   npm run tenantry -- tenant export acme --at 2026-11-23T10:15:00Z --to acme.tar.gz`;
 
 const IMPORT_HELP = `
-The signature must be of a key in --trust (the /.well-known/jwks.json of where it
-was exported: a file or an https:// address), or without that of this instance.
+The signature must be of a key in --trust (the /.well-known/document-keys.json of
+where it was exported: a file or an https:// address), or without that of this one.
 Nothing is changed unless all of it fits: checksums, schema, slug, id.
 
 People are recognized by their e-mail address: who has an account here is in the
@@ -208,7 +208,7 @@ async function trustOf({ trust, unsigned }: ImportOptions): Promise<Trust> {
     return 'unsigned';
   }
   if (trust === undefined)
-    return withPlatform(async (context) => keysOf(await context.get(SigningKeysService).publicKeys()));
+    return withPlatform(async (context) => keysOf(await context.get(SigningKeysService).documentKeys()));
   let keys: PublicJwk[] | undefined;
   try {
     keys = ((await readJson(trust)) as { keys?: PublicJwk[] }).keys;

@@ -45,7 +45,10 @@ async function traces(text: string): Promise<string[]> {
 
 /** As a third party verifies it: with the published keys and nothing else. */
 async function verified(jws: string): Promise<object> {
-  const { body } = await app.anonymous().get<{ keys: { kid: string }[] }>('/.well-known/jwks.json').expect(200);
+  const { body } = await app
+    .anonymous()
+    .get<{ keys: { kid: string }[] }>('/.well-known/document-keys.json')
+    .expect(200);
   const keys = new Map<string, KeyObject>(
     body.keys.map((jwk) => [jwk.kid, createPublicKey({ key: { ...jwk }, format: 'jwk' })]),
   );

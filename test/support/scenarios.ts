@@ -110,6 +110,7 @@ export const SCENARIOS: Record<string, Scenario> = {
     status: 204,
   },
   'GET /.well-known/jwks.json': { caller: anonymous, status: 200 },
+  'GET /.well-known/document-keys.json': { caller: anonymous, status: 200 },
   'GET /v1/tenants': { status: 200 },
   'POST /v1/tenants': {
     caller: administrator,

@@ -100,7 +100,8 @@ export class ErasureDto {
   sha256: string;
 
   @ApiProperty({
-    description: 'All of this, signed: a JWS in compact form, verified with the keys of /.well-known/jwks.json.',
+    description:
+      'All of this, signed: a JWS in compact form, verified with the keys of /.well-known/document-keys.json.',
     example: 'eyJhbGciOiJFUzI1NiIsImtpZCI6Im9LSXl3di4uLiJ9.eyJmb3JtYXQiOjEsLi4ufQ.c2lnbmF0dXJl',
   })
   receipt: string;

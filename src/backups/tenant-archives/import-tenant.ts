@@ -56,7 +56,11 @@ async function write(tx: WriterTx, plan: ImportPlan): Promise<ImportResult> {
       tx,
       table,
       columnsOf(table, archived),
-      kept.map((row) => ({ line: row.line, replaced: JSON.stringify(replacing(row)) })),
+      kept.map((row) => ({
+        // Under a new id, what names the old one (a role's conditions) names the new one.
+        line: row.line.replaceAll(manifest.tenant.id, tx.tenantId),
+        replaced: JSON.stringify(replacing(row)),
+      })),
     );
     rows[table.name] = (rows[table.name] ?? 0) + kept.length;
   });
