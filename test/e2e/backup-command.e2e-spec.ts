@@ -5,12 +5,14 @@ import {
   readdirSync,
   readFileSync,
   realpathSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
+import type { DrillReport } from '../../src/backups/drills/drill-report';
 import type { BackupSummary } from '../../src/backups/engine';
 import { type EmbeddedDatabase, startEmbeddedDatabase } from '../../src/database/embedded-database';
 import { startEmbeddedPostgres } from '../../src/database/embedded-postgres';
@@ -114,6 +116,32 @@ describe('tenantry', () => {
     }
   }, 120_000);
 
+  it('proves the newest backup by restoring it, after a drill that was killed, too, and notes it', async () => {
+    const leftovers = (): string[] => readdirSync(dataDir).filter((name) => name.startsWith('drill'));
+    const killed = start('drill');
+    await eventually(async () => {
+      expect(leftovers()).not.toEqual([]);
+      await Promise.resolve();
+    }, 60_000);
+    killed.kill('SIGKILL');
+    await killed.ended;
+    const drilled = await run('drill', '--json');
+    const report = JSON.parse(drilled.output) as DrillReport;
+    expect([drilled.code, report.status, report.report]).toMatchObject([
+      0,
+      'succeeded',
+      { error: null, findings: [], mismatches: [] },
+    ]);
+    expect(report.comparedEntries).toBeGreaterThan(0);
+    expect(leftovers()).toEqual([]);
+    const { rows } = await owner.query<{ id: string; rto: number }>(
+      'SELECT id, rto_seconds AS rto FROM ops.restore_drills',
+    );
+    expect(rows).toEqual([{ id: report.id, rto: report.rtoSeconds }]);
+    const noted = readdirSync(path.join(dataDir, 'backups/drills'));
+    expect(noted).toEqual([`${report.id}.${report.backupId}.succeeded.json.gz.sealed`]);
+  }, 300_000);
+
   it('verifies, and names a backup in which one bit is wrong', async () => {
     const [backup] = (await list()).backups;
     expect(await run('backup', 'verify')).toMatchObject({ code: 0, output: `${backup!.id} is whole.\n` });
@@ -134,6 +162,9 @@ describe('tenantry', () => {
   it('prunes what nothing needs, and never the last backup', async () => {
     await run('backup', 'create');
     const [first, second] = (await list()).backups;
+    const proved = await run('backup', 'prune', '--days', '0', '--keep', '1', '--dry-run');
+    expect(proved.output).toContain('Would remove 0 backups'); // a drill has passed the first one, and no newer one
+    rmSync(path.join(dataDir, 'backups/drills'), { recursive: true });
     const would = await run('backup', 'prune', '--days', '0', '--keep', '1', '--dry-run');
     expect(would.output).toContain(`Would remove the backup ${first!.id}`);
     expect((await list()).backups).toHaveLength(2);
