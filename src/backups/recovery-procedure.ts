@@ -1,45 +1,20 @@
 import path from 'node:path';
-import {
-  type Check,
-  DATA_CHECKS,
-  SERVING_CHECKS,
-  tenantryDatabases,
-  verifyCluster,
-} from '../database/cluster-verification';
 import { swapCluster } from '../database/cluster-swap';
-import { type LoginPurpose, LOGINS } from '../database/login-definitions';
-import { asPlatformLogin } from '../database/long-transaction';
-import { applyMigrations } from '../database/migrations';
-import { renewLogins } from '../database/restored-logins';
-import { urlFor } from '../database/server-connection';
 import { assertReplaceable, assertStopped } from '../database/stopped-cluster';
 import type { Account } from '../database/unprivileged-account';
-import { reapplyErasures } from './erasures/reapply-erasures';
-import type { ReceiptStore } from './erasures/receipt-store';
-import type { BackupEngine, MaterializeStep, RecoveredCluster, RestorePlan } from './engine';
-import { type RecoveryFinding, type RecoveryStep, RecoveryStoppedError } from './recovery-stopped';
+import type { BackupEngine, MaterializeStep, RestorePlan } from './engine';
+import { type Fitness, type FitnessOptions, makeFit, type Step, StepFailure } from './fitness-to-serve';
+import { type RecoveryStep, RecoveryStoppedError } from './recovery-stopped';
 import type { SealedNotes } from './repository/sealed-notes';
 import { RestoringDirectory } from './restoring-directory';
-import {
-  compareWithPoint,
-  type Comparison,
-  type Mismatch,
-  passesPoint,
-  readVerificationPoint,
-} from './verification-point';
+import { compareWithPoint, type Comparison, passesPoint, readVerificationPoint } from './verification-point';
 
-export interface RecoveryOptions {
+export interface RecoveryOptions extends FitnessOptions {
   engine: BackupEngine;
   /** Of its repository: verification points. */
   notes: SealedNotes;
   plan: RestorePlan;
   place: RecoveryPlace;
-  /** Of the logins as they are in use now; without one a login keeps that of then. */
-  passwords: Partial<Record<LoginPurpose, string>>;
-  /** Of the cluster's superuser, where it is to be reached by one; undefined: that of then. */
-  superuserPassword?: string | undefined;
-  /** Of erasures: what was erased after the moment is erased again. */
-  receipts: ReceiptStore;
   onEvent: (event: RecoveryEvent) => void;
   /** Ends it; what was made is removed. */
   signal?: AbortSignal | undefined;
@@ -50,7 +25,9 @@ export type RecoveryPlace =
   /** A new directory. */
   | { kind: 'new'; directory: string; account?: Account | undefined }
   /** That of a stopped cluster, which is kept beside it. */
-  | { kind: 'in-place'; pgData: string };
+  | { kind: 'in-place'; pgData: string }
+  /** The engine says (external). */
+  | { kind: 'elsewhere' };
 
 export type RecoveryEvent =
   | { event: 'step'; step: RecoveryStep; state: 'started' }
@@ -58,21 +35,13 @@ export type RecoveryEvent =
   /** Bytes of `files` and `log`; of `replay` nothing is known before its end. */
   | { event: 'progress'; part: MaterializeStep; done: number; total: number };
 
-export interface RecoveryResult {
+export interface RecoveryResult extends Fitness {
   /** The data directory; undefined: the cluster is not ours (external). */
   directory: string | undefined;
   /** Where the one before it lies now. */
   kept: string | undefined;
-  /** The databases that hold a Tenantry. */
-  databases: string[];
-  /** Erasures that were carried out again: the ids of their receipts. */
-  erasedAgain: string[];
-  /** Tenants that have no owner now, since theirs of then was erased later. */
-  ownerless: string[];
   /** So many tables by tenant were as at the backup's verification point; undefined: the moment lies before it, or there is none. */
   comparedEntries: number | undefined;
-  /** Logins that were made or got the password of now. */
-  renewedLogins: string[];
   seconds: number;
 }
 
@@ -85,16 +54,16 @@ export interface RecoveryResult {
 export async function recoverCluster(options: RecoveryOptions): Promise<RecoveryResult> {
   const { engine, notes, plan, place, signal } = options;
   const startedAt = performance.now();
-  const account = place.kind === 'in-place' ? assertReplaceable(place.pgData) : place.account;
-  const target = place.kind === 'in-place' ? place.pgData : place.directory;
-  const restoring = await RestoringDirectory.prepare(target, plan.backup?.clusterBytes ?? 0);
+  const { target, account } = targetOf(place);
+  const restoring =
+    target === undefined ? undefined : await RestoringDirectory.prepare(target, plan.backup?.clusterBytes ?? 0);
   const step = stepsOf(options);
 
   const point = plan.backup && (await readVerificationPoint(notes, plan.backup.id));
   let comparison: Comparison | undefined;
   const cluster = await step('restore', () =>
     engine.materialize(plan, {
-      directory: restoring.path,
+      directory: restoring?.path ?? '',
       account,
       signal,
       onProgress: (part, done, total) => options.onEvent({ event: 'progress', part, done, total }),
@@ -116,31 +85,31 @@ export async function recoverCluster(options: RecoveryOptions): Promise<Recovery
         throw error;
       }
       await cluster.finish();
-      throw await stopped(error as StepFailure, cluster, restoring);
+      throw error instanceof StepFailure ? await stopped(error, restoring) : error;
     })
     .finally(() => signal?.removeEventListener('abort', discard));
   const kept = await step('finish', async () => {
     await cluster.finish();
-    return cluster.directory === undefined ? undefined : open(place, restoring);
+    return restoring && open(place, restoring);
   });
   return {
     ...made,
     comparedEntries: comparison?.entries,
-    directory: cluster.directory && target,
+    directory: target,
     kept,
     seconds: (performance.now() - startedAt) / 1000,
   };
 }
 
-type Step = <Result>(name: RecoveryStep, work: () => Promise<Result>) => Promise<Result>;
-
-/** What went wrong in a step: found by looking, or thrown. */
-class StepFailure extends Error {
-  constructor(
-    readonly step: RecoveryStep,
-    readonly reason: Error | RecoveryFinding[],
-  ) {
-    super(step);
+/** @throws BusyError while a server runs there; StartupError when it cannot be replaced */
+function targetOf(place: RecoveryPlace): { target: string | undefined; account?: Account | undefined } {
+  switch (place.kind) {
+    case 'new':
+      return { target: place.directory, account: place.account };
+    case 'in-place':
+      return { target: place.pgData, account: assertReplaceable(place.pgData) };
+    case 'elsewhere':
+      return { target: undefined };
   }
 }
 
@@ -155,61 +124,13 @@ function stepsOf({ onEvent, signal }: RecoveryOptions): Step {
   };
 }
 
-async function makeFit(
-  { adminUrl }: RecoveredCluster,
-  comparison: Comparison | undefined,
-  { passwords, superuserPassword, receipts }: RecoveryOptions,
-  step: Step,
-): Promise<Pick<RecoveryResult, 'databases' | 'renewedLogins' | 'erasedAgain' | 'ownerless'>> {
-  const failing: Step = (name, work) =>
-    step(name, () =>
-      work().catch((error: Error) => {
-        throw error instanceof StepFailure ? error : new StepFailure(name, error);
-      }),
-    );
-  const verify = (name: RecoveryStep, checks: readonly Check[], known: RecoveryFinding[] = []): Promise<void> =>
-    failing(name, async () => {
-      const findings = [...known, ...(await verifyCluster(adminUrl, checks))];
-      if (findings.length > 0) throw new StepFailure(name, findings);
-    });
-  await verify('verify', DATA_CHECKS, comparison?.mismatches.map(asFinding));
-  const found = await failing('logins', async () => {
-    const databases = await tenantryDatabases(adminUrl);
-    return { databases, renewedLogins: await renewLogins(adminUrl, databases, passwords, superuserPassword) };
-  });
-  await failing('migrate', async () => {
-    const owner = { name: LOGINS.owner.name, password: passwords.owner ?? '' };
-    for (const database of found.databases) await applyMigrations(urlFor(adminUrl(), database, owner));
-  });
-  await verify('verify-again', SERVING_CHECKS);
-  // Last: where the only owner of then was erased since, the tenant has none now. That is told, and stops nothing.
-  const erased = await failing('erase-again', async () => {
-    const all = [];
-    for (const database of found.databases)
-      all.push(await reapplyErasures({ receipts, transaction: (work) => asPlatformLogin(adminUrl(database), work) }));
-    return {
-      erasedAgain: all.flatMap(({ reapplied }) => reapplied),
-      ownerless: all.flatMap(({ ownerless }) => ownerless.map(({ slug, id }) => `${slug} (${id})`)),
-    };
-  });
-  return { ...found, ...erased };
-}
-
-function asFinding({ table, tenantId, expected, found }: Mismatch): RecoveryFinding {
-  const whose = tenantId === null ? table : `${table} of the tenant ${tenantId}`;
-  const counts = `${found?.rows ?? 0} rows, ${expected?.rows ?? 0} at the verification point`;
-  const isSameNumber = found?.rows === expected?.rows;
-  return { check: 'rows', database: '', problem: `${whose}: ${counts}${isSameNumber ? ', of other content' : ''}` };
-}
-
 /** Sets what was restored aside, under a name that says what it is. */
 async function stopped(
   { step, reason }: StepFailure,
-  cluster: RecoveredCluster,
-  restoring: RestoringDirectory,
+  restoring: RestoringDirectory | undefined,
 ): Promise<RecoveryStoppedError> {
-  const aside = cluster.directory === undefined ? undefined : `${restoring.target}.rejected-${timeName()}`;
-  if (aside !== undefined) await restoring.moveTo(aside);
+  const aside = restoring && `${restoring.target}.rejected-${timeName()}`;
+  if (aside !== undefined) await restoring?.moveTo(aside);
   return reason instanceof Error
     ? new RecoveryStoppedError(step, [], aside, { cause: reason })
     : new RecoveryStoppedError(step, reason, aside);
@@ -217,8 +138,8 @@ async function stopped(
 
 /** @returns where the cluster that was there before is kept */
 async function open(place: RecoveryPlace, restoring: RestoringDirectory): Promise<string | undefined> {
-  if (place.kind === 'new') {
-    await restoring.moveTo(place.directory);
+  if (place.kind !== 'in-place') {
+    await restoring.moveTo(restoring.target);
     return undefined;
   }
   const { pgData } = place;

@@ -74,7 +74,7 @@ async function restoreCluster(options: Options): Promise<void> {
     const env = readBackupEnv();
     const engine = openEngine(env);
     const target = await targetOf(options, engine);
-    const { place, home } = await placeOf(options, env);
+    const { place, home } = engine.name === 'external' ? elsewhere(options) : await placeOf(options, env);
     const plan = await engine.planRestore(target);
     report.plan(plan, place);
     if (options.dryRun) return report.planned();
@@ -97,6 +97,13 @@ async function restoreCluster(options: Options): Promise<void> {
     report.failed(error);
     throw error;
   }
+}
+
+/** @throws StartupError when it says where to: the provider has restored it already */
+function elsewhere({ to, inPlace, dataDirectory }: Options): { place: RecoveryPlace; home?: ClusterHome } {
+  if (to !== undefined || inPlace || dataDirectory !== undefined)
+    throw new StartupError('Your provider restores (BACKUP_ENGINE=external): say neither --to nor --in-place.');
+  return { place: { kind: 'elsewhere' } };
 }
 
 /**

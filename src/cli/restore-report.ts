@@ -34,6 +34,7 @@ export class RestoreReportForPeople implements RestoreReport {
     print(`${what} is restored, and its log of timeline ${timeline} is replayed to ${until.toISOString()}.`);
     if (gap !== undefined)
       print(`LOG IS MISSING from ${gap} on: what was committed after that moment cannot be restored.`);
+    if (place.kind === 'elsewhere') return print('It was restored by your provider, and is made fit to serve.');
     if (place.kind === 'new') return print(`It becomes ${place.directory}. What runs now is not touched.`);
     print(`It takes the place of ${place.pgData}, which is kept beside it (….before-<time>).`);
     print('What was written after that moment is then in the kept directory only, and in the stored log.');
@@ -58,7 +59,7 @@ export class RestoreReportForPeople implements RestoreReport {
     const { directory, kept, seconds, renewedLogins, erasedAgain, ownerless, comparedEntries } = result;
     print(
       `Restored to ${until.toISOString()} in ${formatDuration(seconds)}, all checks passed: ` +
-        `${directory} is a data directory of PostgreSQL ${serverMajor}.`,
+        `${directory === undefined ? 'the restored server is' : `${directory} is a data directory`} of PostgreSQL ${serverMajor}.`,
     );
     print(
       comparedEntries === undefined
@@ -69,7 +70,9 @@ export class RestoreReportForPeople implements RestoreReport {
       print(`Erased again: ${erasedAgain.length} tenants or people (erasures ${erasedAgain.join(', ')}).`);
     if (ownerless.length > 0) print(`Without an owner now, appoint one: ${ownerless.join(', ')}.`);
     if (renewedLogins.length > 0) print(`Brought to today: ${renewedLogins.join(', ')}.`);
-    if (place.kind === 'new') return print('To use it, start PostgreSQL on it.');
+    if (place.kind === 'elsewhere') return print('To open it for traffic, have all POSTGRES_…URL lead to it.');
+    if (place.kind === 'new')
+      return print('To use it, start PostgreSQL on it; beside the original with archive_mode=off.');
     print('Start Tenantry, or its server, to open it for traffic; its log is stored from there on.');
     if (kept) print(`What was there before is kept in ${kept}; remove it when nobody needs it any more.`);
   }
@@ -97,7 +100,7 @@ export class RestoreReportForPrograms implements RestoreReport {
       gap: gap ?? null,
       serverMajor,
       bytes: backup?.clusterBytes ?? null,
-      directory: place.kind === 'new' ? place.directory : place.pgData,
+      directory: directoryOf(place),
       inPlace: place.kind === 'in-place',
       steps: RECOVERY_STEPS,
     });
@@ -135,4 +138,9 @@ export class RestoreReportForPrograms implements RestoreReport {
   private line(content: object): void {
     print(JSON.stringify(content));
   }
+}
+
+function directoryOf(place: RecoveryPlace): string | null {
+  if (place.kind === 'elsewhere') return null;
+  return place.kind === 'new' ? place.directory : place.pgData;
 }

@@ -143,6 +143,32 @@ const tooLarge = async (): Promise<RestorePlan> => {
   return { ...plan, backup: { ...plan.backup!, clusterBytes: 2 ** 60 } };
 };
 
+describe('a cluster that somebody else has restored', () => {
+  it('is made fit where it is', async () => {
+    await server.startAgain();
+    const adminUrl = (database = 'postgres'): string => server.adminUrl().replace(/\/own\?/, `/${database}?`);
+    const nothing = (): Promise<void> => Promise.resolve();
+    const external = {
+      materialize: () => Promise.resolve({ adminUrl, directory: undefined, finish: nothing, discard: nothing }),
+    } as unknown as NativeEngine;
+    const plan: RestorePlan = { ...(await engine.planRestore({ moment: { kind: 'latest' } })), backup: undefined };
+    const options = { engine: external, plan, place: { kind: 'elsewhere' } } as const;
+    const passwords = { owner: decodeURIComponent(new URL(server.urls.owner).password), app: 'of now' };
+    const result = await recover({ ...options, passwords });
+    expect(result).toMatchObject({ directory: undefined, databases: ['own'], renewedLogins: ['tenantry_app'] });
+
+    const admin = new pg.Client({ connectionString: server.adminUrl() });
+    await admin.connect();
+    await admin.query('ALTER TABLE app.roles NO FORCE ROW LEVEL SECURITY');
+    const error = (await failureOf(recover({ ...options, passwords }))) as RecoveryStoppedError;
+    expect(error).toMatchObject({ step: 'verify-again', directory: undefined });
+    expect(error.message).toContain('app.roles is not under forced row-level security');
+    await admin.query('ALTER TABLE app.roles FORCE ROW LEVEL SECURITY');
+    await admin.end();
+    await server.stop();
+  }, 120_000);
+});
+
 describe('the checksums of pages', () => {
   it('tell a flipped bit where amcheck does not look', async () => {
     await server.startAgain();
