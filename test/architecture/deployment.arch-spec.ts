@@ -18,7 +18,7 @@ const bootstrapVariables = ['POSTGRES_ADMIN_URL', 'POSTGRES_DATABASE', ...Object
 
 const backupVariables = ['backup-env.ts', 'backup-bucket.ts', 'backup-engine.ts', 'backup-schedule.ts']
   .flatMap((file) => [
-    ...read(`src/config/${file}`).matchAll(/\b(?:BACKUP|DRILL|PGBACKREST|POSTGRES)_[A-Z0-9_]*[A-Z]\b/g),
+    ...read(`src/config/${file}`).matchAll(/\b(?:BACKUP|DRILL|PGBACKREST|POSTGRES|TENANT)_[A-Z0-9_]*[A-Z]\b/g),
   ])
   .map(([name]) => name)
   .filter((name) => !name.endsWith('_FILE')); // any secret may stand in one

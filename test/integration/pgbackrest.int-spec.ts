@@ -1,6 +1,7 @@
 import { renameSync } from 'node:fs';
 import path from 'node:path';
 import { BackupDamagedError, OutsideCoverageError, type RecoveredCluster } from '../../src/backups/engine';
+import { readStanza } from '../../src/backups/pgbackrest/pgbackrest-info';
 import { PgBackRest } from '../../src/backups/pgbackrest/pgbackrest-program';
 import { RecoveryFailedError } from '../../src/database/recovery-server';
 import { describeWithPgBackRest, PgBackRestStage } from '../support/pgbackrest-stage';
@@ -51,7 +52,8 @@ describeWithPgBackRest('pgBackRest', () => {
     await expect(stage.engine.verifyBackup(full!.id)).rejects.toThrow(/invalid checksum '.+pg_data/);
     repair();
 
-    const [, own] = stage.segments(); // the first is from before the backup
+    const { backups } = await readStanza(stage.program);
+    const own = stage.segments().find((file) => path.basename(file).startsWith(backups[0]!.archive.start));
     const aside = path.join(stage.directory, 'aside');
     renameSync(own!, aside);
     await expect(stage.program.run('verify', ['--output=text', '--verbose'])).resolves.toContain('status: ok');
