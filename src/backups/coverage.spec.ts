@@ -100,6 +100,23 @@ describe('what can be restored', () => {
       expect(() => windowFor(moment(5), known)).toThrow(OutsideCoverageError);
     });
 
+    it('leads to a restore point along a timeline that it lies on', () => {
+      const to = (line: number, n: number, segment: number) => {
+        const point = {
+          name: 'p',
+          at: minute(n),
+          lsn: formatLsn(BigInt(Math.round(segment * SEGMENT))),
+          timeline: line,
+        };
+        return windowFor({ moment: { kind: 'point', name: 'p' } }, all, point);
+      };
+      expect(to(1, 8, 8.5)).toMatchObject({ timeline: 2 }); // both lead to it
+      expect(to(1, 18, 18.5)).toMatchObject({ timeline: 1 }); // after the new one had left it
+      expect(to(2, 25, 14.5)).toMatchObject({ timeline: 2 });
+      expect(() => to(2, 30, 19.5)).toThrow('The restore point p cannot be restored to.');
+      expect(() => to(1, 3, 3.5)).toThrow(OutsideCoverageError);
+    });
+
     it('replays the old timeline up to where it was left, and the new one from there', () => {
       const names = windowFor(at(25), all).segments.map((one) => nameOfSegment(one, SEGMENT).replaceAll(/0{4,}/g, '…'));
       expect(names).toEqual(['…1…5', '…1…6', '…1…7', '…1…8', '…1…9', '…2…A', '…2…B', '…2…C', '…2…D', '…2…E', '…2…F']);
