@@ -157,6 +157,8 @@ export class BackupLeader {
     const { backups } = this.survey.fresh ?? {};
     const isTooSoon = performance.now() - this.drilledAt < DRILL_RETRY_MS;
     if (this.drilling || !backups || isTooSoon || this.over.signal.aborted) return;
+    const { engine } = this.env;
+    if (engine.name === 'external' && engine.scratchUrl === undefined) return; // nobody has restored anything to try
     const { newest } = await readDrills(this.session);
     const { drills: schedule } = this.env.schedule;
     // What a provider holds is not known here: the first drill is at the first time from now on.

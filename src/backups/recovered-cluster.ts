@@ -2,6 +2,8 @@ import { rmSync } from 'node:fs';
 import { StartupError } from '../common/errors';
 import type { PostgresBinaries } from '../database/postgres-binaries';
 import type { RecoveryServer } from '../database/recovery-server';
+import { LOGINS } from '../database/login-definitions';
+import { urlFor } from '../database/server-connection';
 import type { RecoveredCluster } from './engine';
 
 /** @throws StartupError when PostgreSQL's programs cannot run what was backed up */
@@ -24,4 +26,15 @@ export function recoveredCluster(server: RecoveryServer, directory: string): Rec
       rmSync(directory, { recursive: true, force: true });
     },
   };
+}
+
+/** For migrations: a session of Tenantry's owner. Our own servers open to us without a password; elsewhere the administrator takes its role. */
+export function ownerUrlOf(
+  { adminUrl, directory }: Pick<RecoveredCluster, 'adminUrl' | 'directory'>,
+  database: string,
+): string {
+  const { name } = LOGINS.owner;
+  if (directory !== undefined) return urlFor(adminUrl(), database, { name, password: '' });
+  const url = adminUrl(database);
+  return `${url}${url.includes('?') ? '&' : '?'}options=${encodeURIComponent(`-c role=${name}`)}`;
 }

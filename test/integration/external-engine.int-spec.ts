@@ -1,7 +1,9 @@
 import pg from 'pg';
 import { NotOfThisEngineError, type RecoveredCluster } from '../../src/backups/engine';
 import { ExternalEngine } from '../../src/backups/external/external-engine';
+import { ownerUrlOf } from '../../src/backups/recovered-cluster';
 import { writePostgresUrl, readPostgresUrl } from '../../src/common/postgres-url';
+import { migrationStateOf } from '../../src/database/migrations';
 import { testServer } from '../support/postgres';
 import { at, LATEST, numbersOf, RecoveryStage } from '../support/recovery-stage';
 
@@ -84,6 +86,15 @@ describe('the external engine', () => {
     await cluster.finish();
     await cluster.discard();
     expect(await numbers()).toEqual([0, 1]);
+  });
+
+  it('gives a session of the owner, for migrations, without a password of its own', async () => {
+    const cluster = await engine().materialize(await engine().planRestore({ moment: LATEST }));
+    expect(await migrationStateOf(ownerUrlOf(cluster, 'own'))).toEqual({ pending: [], failed: [], edited: [] });
+    const client = new pg.Client({ connectionString: ownerUrlOf(cluster, 'own') });
+    await client.connect();
+    const { rows } = await client.query('SELECT current_user AS name').finally(() => client.end());
+    expect(rows).toEqual([{ name: 'tenantry_owner' }]);
   });
 
   it.each([

@@ -8,13 +8,12 @@ import {
   verifyCluster,
 } from '../../database/cluster-verification';
 import { lastReplayedCommit } from '../../database/last-replayed-commit';
-import { LOGINS } from '../../database/login-definitions';
 import { applyMigrations, migrationStateOf } from '../../database/migrations';
 import { renewLogins } from '../../database/restored-logins';
-import { urlFor } from '../../database/server-connection';
 import { failureOf, INSTANCE } from '../backup-job';
 import { type BackupEngine, BackupDamagedError, type RecoveredCluster, type RestorePlan } from '../engine';
 import type { SealedNotes } from '../repository/sealed-notes';
+import { ownerUrlOf } from '../recovered-cluster';
 import { RestoringDirectory } from '../restoring-directory';
 import { compareWithPoint, type Comparison, passesPoint, readVerificationPoint } from '../verification-point';
 import { type DrillDetails, type DrillPhase, type DrillReport, MAX_LISTED, Stopwatch } from './drill-report';
@@ -117,7 +116,8 @@ class Drill {
     });
   }
 
-  private async verify({ adminUrl }: RecoveredCluster): Promise<void> {
+  private async verify(cluster: RecoveredCluster): Promise<void> {
+    const { adminUrl } = cluster;
     const { findings, migrations } = this.details;
     this.begin('verify');
     findings.push(...(await verifyCluster(adminUrl, DATA_CHECKS)));
@@ -126,7 +126,7 @@ class Drill {
     const databases = await tenantryDatabases(adminUrl);
     await renewLogins(adminUrl, databases, {}); // later migrations name logins that there may not have been then
     for (const database of databases) {
-      const owner = urlFor(adminUrl(), database, { name: LOGINS.owner.name, password: '' }); // to us it opens without
+      const owner = ownerUrlOf(cluster, database);
       migrations.push(...(await migrationStateOf(owner)).pending);
       await applyMigrations(owner);
     }

@@ -1,10 +1,9 @@
 import path from 'node:path';
 import type { BackupEnv } from '../../config/backup-env';
-import { LOGINS } from '../../database/login-definitions';
 import { applyMigrations } from '../../database/migrations';
-import { urlFor } from '../../database/server-connection';
 import { TenantReader } from '../../database/tenant-reader';
 import type { BackupEngine, RecoveredCluster } from '../engine';
+import { ownerUrlOf } from '../recovered-cluster';
 import { RestoringDirectory } from '../restoring-directory';
 import { scratchDirectory } from '../scratch-directory';
 import type { RestoreStep } from './tenant-restore';
@@ -55,12 +54,10 @@ export async function withTenantSource<Result>(
 
 /** A schema of then is brought to today's, so that its rows are what today's tables hold. */
 async function migrate(
-  { adminUrl, directory }: RecoveredCluster,
+  cluster: RecoveredCluster,
   { database, onProgress }: Pick<SourceOptions, 'database' | 'onProgress'>,
 ): Promise<void> {
   onProgress('migrate', 0, 1);
-  const isOurs = directory !== undefined; // nobody needs a password there
-  const url = isOurs ? urlFor(adminUrl(), database, { name: LOGINS.owner.name, password: '' }) : adminUrl(database);
-  await applyMigrations(url);
+  await applyMigrations(ownerUrlOf(cluster, database));
   onProgress('migrate', 1, 1);
 }
