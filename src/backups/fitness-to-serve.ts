@@ -6,7 +6,7 @@ import {
   verifyCluster,
 } from '../database/cluster-verification';
 import { type LoginPurpose, LOGINS } from '../database/login-definitions';
-import { asPlatformLogin } from '../database/long-transaction';
+import { lonelyTransaction } from '../database/long-transaction';
 import { applyMigrations } from '../database/migrations';
 import { renewLogins } from '../database/restored-logins';
 import { urlFor } from '../database/server-connection';
@@ -85,8 +85,11 @@ export async function makeFit(
   // Last: where the only owner of then was erased since, the tenant has none now. That is told, and stops nothing.
   const erased = await failing('erase-again', async () => {
     const all = [];
-    for (const database of found.databases)
-      all.push(await reapplyErasures({ receipts, transaction: (work) => asPlatformLogin(adminUrl(database), work) }));
+    const platform = { name: LOGINS.platform.name, password: passwords.platform ?? '' };
+    for (const database of found.databases) {
+      const url = urlFor(adminUrl(), database, platform);
+      all.push(await reapplyErasures({ receipts, transaction: (work) => lonelyTransaction(url, work) }));
+    }
     return {
       erasedAgain: all.flatMap(({ reapplied }) => reapplied),
       ownerless: all.flatMap(({ ownerless }) => ownerless.map(({ slug, id }) => `${slug} (${id})`)),

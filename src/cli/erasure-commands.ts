@@ -63,7 +63,12 @@ async function eraseTenant(name: string, options: EraseOptions): Promise<void> {
     const tenant = await service.findTenant(name);
     const more = options.includeAccounts ? ', with the accounts of people who are in no other tenant' : '';
     if (!options.yes) await assertConfirmed(`Erase the tenant ${tenant.slug} (${tenant.id}) for good${more}?`);
-    const input = { tenantId: tenant.id, confirm: tenant.slug, includeAccounts: options.includeAccounts ?? false };
+    const input = {
+      subject: 'tenant' as const,
+      subjectId: tenant.id,
+      confirm: tenant.slug,
+      includeAccounts: options.includeAccounts ?? false,
+    };
     await tell(await service.erase({ type: 'system' }, input), options);
     await service.storeReceipts();
   });
@@ -74,7 +79,10 @@ async function erasePerson(name: string, options: EraseOptions): Promise<void> {
     const service = context.get(ErasuresService);
     const account = await service.findAccount(name);
     if (!options.yes) await assertConfirmed(`Erase ${account.email} (${account.id}) everywhere and for good?`);
-    await tell(await service.erase({ type: 'system' }, { accountId: account.id, confirm: account.email }), options);
+    await tell(
+      await service.erase({ type: 'system' }, { subject: 'account', subjectId: account.id, confirm: account.email }),
+      options,
+    );
     await service.storeReceipts();
   });
 }

@@ -1,7 +1,6 @@
 import type { QueryConfig } from 'pg';
 import type { BoundedPool } from './bounded-pool';
 import { asDomainError } from './database-errors';
-import { LOGINS } from './login-definitions';
 import { connectTo } from './server-connection';
 
 /** One statement, in somebody's transaction. */
@@ -43,17 +42,16 @@ export async function longTransaction<Result>(
 }
 
 /**
- * The same in a restored cluster, where a superuser takes the place of the platform login: its password is that of then.
- * @param adminUrl of the superuser
+ * The same in a restored cluster that nobody else uses yet: as long as it takes.
+ * @param url of the platform login there
  */
-export async function asPlatformLogin<Result>(
-  adminUrl: string,
+export async function lonelyTransaction<Result>(
+  url: string,
   work: (query: SqlQuery) => Promise<Result>,
 ): Promise<Result> {
-  const client = await connectTo(adminUrl);
+  const client = await connectTo(url);
   try {
     const query: SqlQuery = async (text, values = []) => (await client.query(text, [...values])).rows as never;
-    await query(`SET SESSION AUTHORIZATION ${LOGINS.platform.name}`);
     await query('SET statement_timeout = 0; SET lock_timeout = 0'); // nobody else is there
     await query('BEGIN');
     const result = await work(query); // what it throws ends the connection, and the transaction with it

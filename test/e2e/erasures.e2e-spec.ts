@@ -64,7 +64,7 @@ describe('POST /v1/platform/erasures of a tenant', () => {
     await app.administrator.post(`/v1/tenants/${gone.tenant.id}/suspend`).expect(200);
     const [others, rows] = [await fingerprintOf(app.database, stays.tenant.id), await rowsOf(gone.tenant.id)];
 
-    const erasure = await erase({ tenantId: gone.tenant.id, confirm: gone.tenant.slug });
+    const erasure = await erase({ subject: 'tenant', subjectId: gone.tenant.id, confirm: gone.tenant.slug });
 
     expect(await rowsOf(gone.tenant.id)).toBe(0);
     expect(await traces(`"${gone.tenant.slug}"`)).toEqual([]);
@@ -100,7 +100,12 @@ describe('POST /v1/platform/erasures of a tenant', () => {
       .expect(201);
     const expected = [await accountOf(owner), await accountOf(alone)].toSorted();
 
-    const erasure = await erase({ tenantId: tenant.id, confirm: tenant.slug, includeAccounts: true });
+    const erasure = await erase({
+      subject: 'tenant',
+      subjectId: tenant.id,
+      confirm: tenant.slug,
+      includeAccounts: true,
+    });
 
     expect(erasure.accountIds.toSorted()).toEqual(expected);
     expect(erasure.rows).toMatchObject({ 'identity.users': 2, 'identity.credentials': 2 });
@@ -114,23 +119,25 @@ describe('POST /v1/platform/erasures of a tenant', () => {
     await app.database.query('admin', 'DELETE FROM app.membership_roles WHERE tenant_id = $1', [tenant.id]);
     await app.database.query('admin', 'DELETE FROM app.tenants WHERE id = $1', [tenant.id]);
     await app.administrator
-      .post(ERASURES, { tenantId: tenant.id, confirm: tenant.slug })
+      .post(ERASURES, { subject: 'tenant', subjectId: tenant.id, confirm: tenant.slug })
       .expectProblem(422, 'confirmation_mismatch');
-    const { rows } = await erase({ tenantId: tenant.id, confirm: tenant.id });
+    const { rows } = await erase({ subject: 'tenant', subjectId: tenant.id, confirm: tenant.id });
     expect(rows).toMatchObject({ 'app.tenants': 0, 'audit.events': 1 });
-    await app.administrator.post(ERASURES, { tenantId: tenant.id, confirm: tenant.id }).expectProblem(404, 'not_found');
+    await app.administrator
+      .post(ERASURES, { subject: 'tenant', subjectId: tenant.id, confirm: tenant.id })
+      .expectProblem(404, 'not_found');
   });
 
-  it('refuses another slug, and what is neither or both', async () => {
+  it('refuses another slug, and what is no erasure', async () => {
     const { tenant } = await newTenantWithOwner(app);
     const before = await fingerprintOf(app.database, tenant.id);
     const refused = (body: object, code: string) => app.administrator.post(ERASURES, body).expectProblem(422, code);
-    await refused({ tenantId: tenant.id, confirm: 'another' }, 'confirmation_mismatch');
+    await refused({ subject: 'tenant', subjectId: tenant.id, confirm: 'another' }, 'confirmation_mismatch');
     await refused({ confirm: 'another' }, 'invalid_input');
-    await refused({ tenantId: tenant.id, accountId: newId(), confirm: tenant.slug }, 'invalid_input');
-    await refused({ accountId: newId(), confirm: 'a@b.test', includeAccounts: true }, 'invalid_input');
+    await refused({ subject: 'account', subjectId: tenant.id, confirm: 'x', includeAccounts: true }, 'invalid_input');
+    await refused({ subject: 'everything', subjectId: tenant.id, confirm: tenant.slug }, 'invalid_input');
     await app.administrator
-      .post(ERASURES, { tenantId: '00000000-0000-0000-0000-000000000000', confirm: 'x' })
+      .post(ERASURES, { subject: 'tenant', subjectId: '00000000-0000-0000-0000-000000000000', confirm: 'x' })
       .expectProblem(404, 'not_found');
     expect(await fingerprintOf(app.database, tenant.id)).toBe(before);
   });
@@ -167,7 +174,7 @@ describe('POST /v1/platform/erasures of a person', () => {
     expect(await traces(name)).not.toEqual([]);
     const attempts = await app.database.query('admin', 'SELECT key FROM identity.sign_in_attempts');
 
-    const erasure = await erase({ accountId: id, confirm: email.toUpperCase() });
+    const erasure = await erase({ subject: 'account', subjectId: id, confirm: email.toUpperCase() });
 
     for (const text of [email, name, 'Wilhelmina', 'Unmistakable', person.address])
       expect([text, await traces(text)]).toEqual([text, []]);
@@ -202,7 +209,9 @@ describe('POST /v1/platform/erasures of a person', () => {
     expect(told.body.data.map(({ action }) => action)).toEqual(expect.arrayContaining(['user.erased', 'user.added']));
     await owner.with(key).post(`/v1/tenants/${tenant.id}/users`, kept).expect(201); // others' answers are kept
     await person.get('/v1/auth/me').expectProblem(401, 'session_ended');
-    await app.administrator.post(ERASURES, { accountId: id, confirm: email }).expectProblem(404, 'not_found');
+    await app.administrator
+      .post(ERASURES, { subject: 'account', subjectId: id, confirm: email })
+      .expectProblem(404, 'not_found');
   });
 
   it('forgets a kept answer that shows the person, and does nothing twice for it', async () => {
@@ -215,7 +224,7 @@ describe('POST /v1/platform/erasures of a person', () => {
       'SELECT id FROM identity.users WHERE email = $1',
       [body.email],
     );
-    const { rows } = await erase({ accountId: account!.id, confirm: body.email });
+    const { rows } = await erase({ subject: 'account', subjectId: account!.id, confirm: body.email });
     expect(rows['identity.idempotency_keys']).toBe(1);
     await owner.with(key).post(`/v1/tenants/${tenant.id}/users`, body).expectProblem(409, 'idempotency_key_in_use');
     await owner.get(`/v1/tenants/${tenant.id}/users/${added.body.id}`).expectProblem(404, 'not_found');
@@ -225,7 +234,7 @@ describe('POST /v1/platform/erasures of a person', () => {
     const { tenant, owner } = await newTenantWithOwner(app);
     const id = await accountOf(owner);
     const before = await fingerprintOf(app.database, tenant.id);
-    const body = { accountId: id, confirm: owner.person.email };
+    const body = { subject: 'account', subjectId: id, confirm: owner.person.email };
     const { body: problem } = await app.administrator
       .post<{ detail: string }>(ERASURES, body)
       .expectProblem(409, 'last_owner');
@@ -238,13 +247,13 @@ describe('POST /v1/platform/erasures of a person', () => {
   it('refuses the last administrator of the platform, and treats one who erases himself as all others', async () => {
     const other = await newAccount(app, { isAdministrator: true });
     const session = await newSession(app, other, { userAgent: 'Himself/1.0' });
-    const body = { accountId: other.id, confirm: other.email };
+    const body = { subject: 'account', subjectId: other.id, confirm: other.email };
     await session.client.with({ 'user-agent': 'Himself/1.0' }).post(ERASURES, body).expect(201);
     expect(await traces('Himself/1.0')).toEqual([]);
     await session.client.get('/v1/auth/me').expectProblem(401, 'session_ended');
     const me = await app.administrator.get<{ id: string; email: string }>('/v1/auth/me').expect(200);
     await app.administrator
-      .post(ERASURES, { accountId: me.body.id, confirm: me.body.email })
+      .post(ERASURES, { subject: 'account', subjectId: me.body.id, confirm: me.body.email })
       .expectProblem(409, 'last_administrator');
   });
 });
@@ -252,7 +261,7 @@ describe('POST /v1/platform/erasures of a person', () => {
 describe('GET /v1/platform/erasures', () => {
   it('lists the receipts, by what was erased, page by page', async () => {
     const { tenant } = await newTenantWithOwner(app);
-    const erasure = await erase({ tenantId: tenant.id, confirm: tenant.slug });
+    const erasure = await erase({ subject: 'tenant', subjectId: tenant.id, confirm: tenant.slug });
     const listed = await app.administrator.get(ERASURES).query({ subjectId: tenant.id }).expect(200);
     expect(listed.body).toEqual({ data: [erasure], page: { nextCursor: null } });
     const first = await app.administrator
@@ -270,7 +279,9 @@ describe('GET /v1/platform/erasures', () => {
   it('is for platform administrators', async () => {
     const { owner, tenant } = await newTenantWithOwner(app);
     await owner.get(ERASURES).expectProblem(403, 'permission_missing');
-    await owner.post(ERASURES, { tenantId: tenant.id, confirm: tenant.slug }).expectProblem(403, 'permission_missing');
+    await owner
+      .post(ERASURES, { subject: 'tenant', subjectId: tenant.id, confirm: tenant.slug })
+      .expectProblem(403, 'permission_missing');
   });
 });
 

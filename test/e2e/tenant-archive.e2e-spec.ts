@@ -246,8 +246,12 @@ describe('importing it into another Tenantry', () => {
     const account = (await leaving.get<{ id: string }>('/v1/auth/me').expect(200)).body.id;
     const file = await exportOf(tenant.id, newFile(), target);
     const erasures = '/v1/platform/erasures';
-    await target.administrator.post(erasures, { accountId: account, confirm: leaving.person.email }).expect(201);
-    await target.administrator.post(erasures, { tenantId: tenant.id, confirm: tenant.slug }).expect(201);
+    await target.administrator
+      .post(erasures, { subject: 'account', subjectId: account, confirm: leaving.person.email })
+      .expect(201);
+    await target.administrator
+      .post(erasures, { subject: 'tenant', subjectId: tenant.id, confirm: tenant.slug })
+      .expect(201);
     const trust = await trustOf(target);
     await expect(importOf(file, { trust })).rejects.toThrow('was erased here for good');
     const copy = await importOf(file, { trust, newId: true });

@@ -171,7 +171,7 @@ export const SCENARIOS: Record<string, Scenario> = {
   'GET /v1/platform/erasures': { caller: administrator, status: 200 },
   'POST /v1/platform/erasures': {
     caller: administrator,
-    body: ({ tenant }) => ({ tenantId: tenant.id, confirm: tenant.slug }),
+    body: ({ tenant }) => ({ subject: 'tenant', subjectId: tenant.id, confirm: tenant.slug }),
     status: 201,
   },
   'GET /v1/platform/tenant-restores': { caller: administrator, status: 200 },

@@ -8,11 +8,11 @@ export const ERASURE_SORTS = { erasedAt: { column: 'erasedAt', kind: 'time' } } 
 const SUBJECTS = ['tenant', 'account'] as const;
 
 export class CreateErasureDto {
-  @Id({ optional: true, description: 'The tenant to erase. Either this or `accountId`.' })
-  tenantId?: string;
+  @OneOf(SUBJECTS, { description: 'What is erased: a tenant, or a person everywhere.', example: 'tenant' })
+  subject: (typeof SUBJECTS)[number];
 
-  @Id({ optional: true, description: 'The account of the person to erase, everywhere. Either this or `tenantId`.' })
-  accountId?: string;
+  @Id({ description: 'The id of the tenant, or of the account.', example: '0199f2c0-7d3a-7cc1-8a44-0d8a2b7c9e01' })
+  subjectId: string;
 
   @Text({
     maxLength: 254,

@@ -84,13 +84,11 @@ export class ErasuresService {
    * @throws InvalidInputError when `confirm` is not of what is to be erased
    */
   async erase(who: Caller | Unidentified, input: CreateErasureDto): Promise<ErasureDto> {
-    const { tenantId, accountId } = input;
-    if ((tenantId === undefined) === (accountId === undefined))
-      throw invalid('', 'one_subject', 'Say either tenantId or accountId.');
-    if (accountId !== undefined && input.includeAccounts !== undefined)
-      throw invalid('/includeAccounts', 'one_subject', 'includeAccounts goes with tenantId.');
-    const subject = tenantId === undefined ? 'account' : 'tenant';
-    const subjectId = tenantId ?? accountId!;
+    const { subject, subjectId } = input;
+    if (subject === 'account' && input.includeAccounts !== undefined)
+      throw new InvalidInputError([
+        { pointer: '/includeAccounts', code: 'not_of_account', message: 'includeAccounts goes with a tenant.' },
+      ]);
     const key = await this.keys.signingKey();
     const jws = await regardless(() =>
       longTransaction(this.pools.platform, ERASURE_TIMEOUT_MS, async (query) => {
@@ -209,9 +207,6 @@ function assertConfirmed(given: string, expected: string, what: string): void {
     'confirmation_mismatch',
   );
 }
-
-const invalid = (pointer: string, code: string, message: string): InvalidInputError =>
-  new InvalidInputError([{ pointer, code, message }]);
 
 function toErasureDto(jws: string): ErasureDto {
   const { id, subject, subjectId, accountIds, erasedAt, erasedBy, rows, backupsHoldUntil } = readReceipt(jws);
