@@ -33,7 +33,10 @@ export type RunStatus = 'running' | 'succeeded' | 'failed';
 /** What is known of all attempts. */
 export interface Runs {
   newest: Partial<Record<RunStatus, Run>>;
-  /** Attempts that failed since the newest that succeeded. */
+  /**
+   * Attempts that failed since the newest that succeeded; or since the newest backup in the repository, where that was never noted
+   * (a database that was restored to the moment of its backup).
+   */
   failuresInARow: number;
 }
 
@@ -160,8 +163,9 @@ export async function readRuns(reader: CatalogueReader): Promise<Runs> {
     `SELECT DISTINCT ON (status) status, trigger, started_at AS "startedAt", finished_at AS "finishedAt", backup_id AS "backupId",
        cluster_bytes::float8 AS "clusterBytes", stored_bytes::float8 AS "storedBytes", error,
        count(*) OVER (PARTITION BY status)::int AS total,
-       (SELECT count(*)::int FROM ops.backup_runs failed WHERE failed.status = 'failed' AND failed.started_at > coalesce(
-          (SELECT max(started_at) FROM ops.backup_runs WHERE status = 'succeeded'), '-infinity')) AS "failuresInARow"
+       (SELECT count(*)::int FROM ops.backup_runs failed WHERE failed.status = 'failed' AND failed.started_at > coalesce(greatest(
+          (SELECT max(started_at) FROM ops.backup_runs WHERE status = 'succeeded'), (SELECT newest_backup_at FROM ops.backup_state)
+        ), '-infinity')) AS "failuresInARow"
      FROM ops.backup_runs ORDER BY status, started_at DESC`,
   );
   const newest: Runs['newest'] = {};

@@ -17,7 +17,7 @@ import { OwnServer } from '../support/own-server';
 import { makeTestDirectory, removeTestDirectory } from '../support/test-directory';
 
 const TIMING: BackupTiming = { startDelayMs: 0, turnMs: 100, surveyMs: 200, retryMs: 300, receiveEveryMs: 500 };
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 90_000;
 const DAY_MS = 86_400_000;
 /** Of a backup whose checkpoint is spread: at 100 ms each (PostgreSQL's CheckpointWriteDelay), minutes. */
 const DIRTY_PAGES = 3_000;
@@ -217,6 +217,20 @@ describe('a backup', () => {
 });
 
 describe('log that is missing', () => {
+  it('because the server has thrown it away is told, and a backup is taken that closes the gap', async () => {
+    const env = newEnv();
+    const early = new Instance(env);
+    await early.isWell();
+    await early.stop();
+    await until(() => admin.query("SELECT pg_drop_replication_slot('tenantry_archive')"));
+    for (let segment = 0; segment < 4; segment += 1)
+      await admin.query("SELECT pg_logical_emit_message(true, 'test', 'x'), pg_switch_wal()");
+    await admin.query('CHECKPOINT');
+    const late = new Instance(env);
+    await until(async () => expect(await runs()).toEqual([succeeded('first'), succeeded('gap')]));
+    await late.isWell();
+  }, 180_000);
+
   it('is told at once, and a backup is taken that closes the gap', async () => {
     const env = newEnv();
     const instance = new Instance(env);
