@@ -8,7 +8,7 @@ const swcOptions = JSON.parse(readFileSync(path.join(__dirname, '.swcrc'), 'utf8
 module.exports = {
   testEnvironment: 'node',
   roots: ['<rootDir>/src', '<rootDir>/test'],
-  testRegex: '\\.(spec|int-spec|e2e-spec|arch-spec|chaos-spec)\\.ts$',
+  testRegex: '\\.(spec|int-spec|e2e-spec|arch-spec|chaos-spec|recovery-spec)\\.ts$',
   moduleFileExtensions: ['ts', 'js', 'mjs', 'cjs', 'json', 'node'],
   transform: {
     '/node_modules/.+\\.m?js$': '<rootDir>/test/esm-to-cjs.cjs',

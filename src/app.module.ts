@@ -6,6 +6,10 @@ import { AccessModule } from './access/access.module';
 import { AuditModule } from './audit/audit.module';
 import { AuthModule } from './auth/auth.module';
 import { AuthenticationGuard } from './auth/authentication.guard';
+import { ErasuresModule } from './backups/erasures/erasures.module';
+import { BackupsModule } from './backups/backups.module';
+import type { BackupEnv } from './config/backup-env';
+import { TenantRestoresModule } from './backups/tenant-restores/tenant-restores.module';
 import { ConfigModule } from './config/config.module';
 import type { Env } from './config/env';
 import { CredentialsModule } from './credentials/credentials.module';
@@ -21,7 +25,7 @@ import { UsersModule } from './users/users.module';
 /** The only list of modules. The guards run in this order: who, then may. */
 @Module({})
 export class AppModule {
-  static forRoot(env: Env, urls: DatabaseUrls): DynamicModule {
+  static forRoot(env: Env, urls: DatabaseUrls, backups: BackupEnv | undefined): DynamicModule {
     return {
       module: AppModule,
       imports: [
@@ -36,6 +40,9 @@ export class AppModule {
         UsersModule,
         TenantsModule,
         AuthModule,
+        ErasuresModule.forRoot(backups),
+        BackupsModule.forRoot(backups),
+        TenantRestoresModule.forRoot(backups),
         MonitoringModule,
         HealthModule,
       ],

@@ -3,6 +3,7 @@ import { Logger } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { BootstrapAdministrator } from './auth/bootstrap-administrator';
 import { StartupError } from './common/errors';
+import { readApplicationBackups } from './config/backup-env';
 import { loadDotEnv } from './config/dot-env';
 import { readEnv } from './config/env';
 import { createApp } from './create-app';
@@ -25,6 +26,9 @@ async function start(): Promise<Running> {
   const env = readEnv();
   const logger = new AppLogger(env, tracing);
   Logger.overrideLogger(logger); // what is told before there is an app, too
+  const backups = readApplicationBackups();
+  if (!backups && env.NODE_ENV === 'production')
+    logger.warn('No backups are taken: neither BACKUP_DIR nor BACKUP_S3_BUCKET is set (docs/backups.md).', 'Backups');
   const database = await openDatabase(env);
   const isEmbedded = database.dataDir !== undefined;
   const metricsToken = isEmbedded ? ensureMetricsToken(env) : undefined;
@@ -37,7 +41,7 @@ async function start(): Promise<Running> {
     await Promise.all([tracing?.stop(), database.stop()]);
   };
   try {
-    app = await createApp(env, database.urls, logger, tracing && [tracing.handlerSpans]);
+    app = await createApp(env, database.urls, logger, tracing && [tracing.handlerSpans], backups);
     const administrator = await app.get(BootstrapAdministrator).ensureAdministrator();
     await app.listen(env.PORT, env.HOST);
     isServing = true;

@@ -39,8 +39,13 @@ export class AuditLog {
 
   /** Records what happened above tenants: sign-ins, sessions, accounts. */
   recordForPlatform(tx: PlatformTx, who: Caller | Unidentified, entry: AuditEntry): Promise<void> {
-    this.events.insert(tx, this.rowOf(PLATFORM_TENANT_ID, who, entry));
+    this.events.insert(tx, this.platformEvent(who, entry));
     return Promise.resolve();
+  }
+
+  /** The same for who writes it without Prisma. */
+  platformEvent(who: Caller | Unidentified, entry: AuditEntry): NewAuditEvent {
+    return this.rowOf(PLATFORM_TENANT_ID, who, entry);
   }
 
   private rowOf(tenantId: string, who: Actor | Caller | Unidentified, entry: AuditEntry): NewAuditEvent {

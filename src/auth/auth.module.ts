@@ -49,6 +49,6 @@ import { SigningKeysService } from './signing-keys.service';
     // After those of HttpModule, so within them.
     { provide: APP_INTERCEPTOR, useClass: SettledRightsInterceptor },
   ],
-  exports: [BootstrapAdministrator, JwtStrategy],
+  exports: [BootstrapAdministrator, JwtStrategy, SignInLimits, SigningKeysService],
 })
 export class AuthModule {}

@@ -94,8 +94,26 @@ export class SignInLimits {
     return this.consume('current-password', accountId);
   }
 
+  /** Under which the failed tries of somebody are counted, to be forgotten with them. */
+  storedKeysOf({ id, email, addresses }: { id: string; email: string; addresses: readonly string[] }): string[] {
+    const networks = [...new Set(addresses.map((address) => networkOf(address)))];
+    return [
+      this.storedKey('account', email),
+      this.storedKey('current-password', id),
+      ...networks.map((network) => this.storedKey('known-address', `${email} ${network}`)),
+    ];
+  }
+
+  private storedKey(name: LimitName, subject: string): string {
+    return this.limiters[name].getKey(this.digestOf(subject));
+  }
+
+  private digestOf(subject: string): string {
+    return this.box.mac('sign-in-attempts', subject).toString('base64url');
+  }
+
   private async consume(name: LimitName, subject: string): Promise<CountedAttempt> {
-    const key = this.box.mac('sign-in-attempts', subject).toString('base64url');
+    const key = this.digestOf(subject);
     const limiter = this.limiters[name];
     try {
       await limiter.consume(key);

@@ -24,7 +24,7 @@ export class JwkDto {
   use: string;
 }
 
-/** The keys that verify access tokens. */
+/** Keys that verify what Tenantry signs. */
 export class JwksDto {
   @ApiProperty({ type: [JwkDto] })
   keys: JwkDto[];

@@ -38,7 +38,20 @@ export class SigningKeysRepository {
     await tx.signingKey.updateMany({ where: { retiredAt: null }, data: { retiredAt: now } });
   }
 
-  async removeRetiredBefore(tx: PlatformTx, time: Date): Promise<void> {
-    await tx.signingKey.deleteMany({ where: { retiredAt: { lt: time } } });
+  /** Of every key there has been, newest first: receipts and archives outlive the key that signed them. */
+  async listPublic(tx: PlatformTx): Promise<PublicJwk[]> {
+    const rows = await tx.signingKey.findMany({
+      orderBy: [{ createdAt: 'desc' }, { kid: 'asc' }],
+      select: { publicJwk: true },
+    });
+    return rows.map((row) => row.publicJwk as unknown as PublicJwk);
+  }
+
+  /** Nobody can sign with these again. */
+  async forgetPrivateHalves(tx: PlatformTx, { retiredBefore }: { retiredBefore: Date }): Promise<void> {
+    await tx.signingKey.updateMany({
+      where: { retiredAt: { lt: retiredBefore } },
+      data: { sealedKey: Buffer.alloc(0) },
+    });
   }
 }

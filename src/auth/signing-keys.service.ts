@@ -25,6 +25,7 @@ interface LoadedKeys {
   signing: { kid: string; privateKey: KeyObject };
   verifying: ReadonlyMap<string, KeyObject>;
   jwks: readonly PublicJwk[];
+  documentJwks: readonly PublicJwk[];
 }
 
 /** The keys that sign access tokens: made on first start, shared by all instances, sealed in the database. */
@@ -63,13 +64,19 @@ export class SigningKeysService implements OnModuleInit {
     return this.loaded.jwks;
   }
 
-  /** Replaces a key that has served its time and removes those whose last token has expired. */
+  /** All keys by which a receipt or an archive may be signed: every one there has been. No token is valid by a retired one. */
+  async documentKeys(): Promise<readonly PublicJwk[]> {
+    await this.reloadIfOlderThan(MAX_AGE_MS);
+    return this.loaded.documentJwks;
+  }
+
+  /** Replaces a key that has served its time, and forgets the private half of those whose last token has expired. */
   async rotate(): Promise<void> {
     await this.db.run(async (tx) => {
       await this.keys.lock(tx);
       const [current] = await this.keys.list(tx, this.clock.now());
       if (current && current.createdAt.getTime() + ROTATION_MS <= this.clock.now().getTime()) await this.replace(tx);
-      await this.keys.removeRetiredBefore(tx, this.oldestUseful());
+      await this.keys.forgetPrivateHalves(tx, { retiredBefore: this.oldestUseful() });
     });
   }
 
@@ -80,7 +87,10 @@ export class SigningKeysService implements OnModuleInit {
   }
 
   private async load(): Promise<void> {
-    const rows = await this.db.read((tx) => this.keys.list(tx, this.oldestUseful()));
+    const [rows, everyJwk] = await this.db.read(async (tx) => [
+      await this.keys.list(tx, this.oldestUseful()),
+      await this.keys.listPublic(tx),
+    ]);
     const usable = rows.some((row) => row.retiredAt === null) ? rows : await this.makeFirst();
     const signing = this.newestSettled(usable);
     this.loaded = {
@@ -88,6 +98,9 @@ export class SigningKeysService implements OnModuleInit {
       signing: { kid: signing.kid, privateKey: this.open(signing) },
       verifying: new Map(usable.map((row) => [row.kid, publicKeyOf(row.publicJwk)])),
       jwks: usable.map((row) => row.publicJwk),
+      documentJwks: [
+        ...new Map([...usable.map((row) => row.publicJwk), ...everyJwk].map((jwk) => [jwk.kid, jwk])).values(),
+      ],
     };
   }
 

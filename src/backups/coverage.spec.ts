@@ -1,6 +1,6 @@
 import { formatLsn } from '../database/wal-stream';
-import type { BackupManifest } from './backup-manifest';
-import { coverageOf, type Holdings, OutsideCoverageError, type Timeline, windowFor } from './coverage';
+import { OutsideCoverageError } from './engine';
+import { type BaseBackup, coverageOf, type Holdings, type Timeline, windowFor } from './coverage';
 import { nameOfSegment } from './wal-segments';
 
 const SEGMENT = 16 * 1024 * 1024;
@@ -18,32 +18,26 @@ function timeline(
   );
   const segments = numbers.map((n) => {
     const segment = { timeline: id, number: BigInt(n) };
-    return { ...segment, name: nameOfSegment(segment, SEGMENT), file: `wal/${id}/${n}`, committedAt: minute(n) };
+    return { ...segment, committedAt: minute(n) };
   });
   return { timeline: id, segments, history: options.history ?? [] };
 }
-function backup(at: number, line = 1): BackupManifest {
+function backup(at: number, line = 1): BaseBackup {
   const position = (n: number) => ({ lsn: formatLsn(BigInt(Math.round(n * SEGMENT))), timeline: line });
   return {
-    format: 1,
     id: `backup-${at}-${line}`,
-    systemId: '1',
-    serverMajor: 18,
-    startedAt: minute(at).toISOString(),
     finishedAt: minute(at + 1).toISOString(),
     start: position(at),
     end: position(at + 0.5),
-    keyId: undefined,
-    clusterBytes: 1,
-    files: [],
   };
 }
-const holdings = (backups: BackupManifest[], timelines: Timeline[]): Holdings => ({
+const holdings = (backups: BaseBackup[], timelines: Timeline[]): Holdings => ({
   segmentBytes: SEGMENT,
   backups,
   timelines,
 });
-const at = (n: number) => ({ kind: 'time', at: minute(n) }) as const;
+const at = (n: number) => ({ moment: { kind: 'time', at: minute(n) } }) as const;
+const latest = { moment: { kind: 'latest' } } as const;
 
 describe('what can be restored', () => {
   it('reaches from the end of a backup to the last archived commit', () => {
@@ -68,7 +62,7 @@ describe('what can be restored', () => {
     const all = holdings([backup(2), backup(8), backup(15)], [timeline(1, 1, 20)]);
     expect(windowFor(at(12), all).backup.id).toBe('backup-8-1');
     expect(windowFor(at(5), all).backup.id).toBe('backup-2-1');
-    expect(windowFor({ kind: 'latest' }, all).backup.id).toBe('backup-15-1');
+    expect(windowFor(latest, all).backup.id).toBe('backup-15-1');
   });
 
   it.each([
@@ -94,11 +88,37 @@ describe('what can be restored', () => {
       expect(windowFor(at(8), all)).toMatchObject({ timeline: 1 });
       expect(windowFor(at(18), all)).toMatchObject({ timeline: 1 });
       expect(windowFor(at(25), all)).toMatchObject({ timeline: 2 });
-      expect(windowFor({ kind: 'latest' }, all)).toMatchObject({ timeline: 2 });
+      expect(windowFor(latest, all)).toMatchObject({ timeline: 2 });
+    });
+
+    it('takes moments before the first commit that is known of the new one from it, too, where its beginning is known', () => {
+      const moment = (seconds: number) =>
+        ({ moment: { kind: 'time', at: new Date(minute(20).getTime() + seconds * 1000) } }) as const;
+      expect(() => windowFor(moment(30), all)).toThrow(OutsideCoverageError); // whose it was cannot be told
+      const known = { ...all, timelines: [all.timelines[0]!, { ...second, begunAt: moment(10).moment.at }] };
+      expect(windowFor(moment(30), known)).toMatchObject({ timeline: 2 });
+      expect(() => windowFor(moment(5), known)).toThrow(OutsideCoverageError);
+    });
+
+    it('leads to a restore point along a timeline that it lies on', () => {
+      const to = (line: number, n: number, segment: number) => {
+        const point = {
+          name: 'p',
+          at: minute(n),
+          lsn: formatLsn(BigInt(Math.round(segment * SEGMENT))),
+          timeline: line,
+        };
+        return windowFor({ moment: { kind: 'point', name: 'p' } }, all, point);
+      };
+      expect(to(1, 8, 8.5)).toMatchObject({ timeline: 2 }); // both lead to it
+      expect(to(1, 18, 18.5)).toMatchObject({ timeline: 1 }); // after the new one had left it
+      expect(to(2, 25, 14.5)).toMatchObject({ timeline: 2 });
+      expect(() => to(2, 30, 19.5)).toThrow('The restore point p cannot be restored to.');
+      expect(() => to(1, 3, 3.5)).toThrow(OutsideCoverageError);
     });
 
     it('replays the old timeline up to where it was left, and the new one from there', () => {
-      const names = windowFor(at(25), all).segments.map(({ name }) => name.replaceAll(/0{4,}/g, '…'));
+      const names = windowFor(at(25), all).segments.map((one) => nameOfSegment(one, SEGMENT).replaceAll(/0{4,}/g, '…'));
       expect(names).toEqual(['…1…5', '…1…6', '…1…7', '…1…8', '…1…9', '…2…A', '…2…B', '…2…C', '…2…D', '…2…E', '…2…F']);
     });
   });

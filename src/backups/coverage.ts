@@ -1,110 +1,134 @@
+import type { LogPosition } from '../database/backup-stream';
 import { parseLsn } from '../database/wal-stream';
-import type { BackupManifest } from './backup-manifest';
-import type { ArchivedSegment } from './wal-archive';
-import { nameOfSegment, numberAt } from './wal-segments';
+import { type CoverageSpan, type Moment, OutsideCoverageError, type RestoreTarget } from './engine';
+import type { RestorePoint } from './restore-points';
+import { nameOfSegment, numberAt, type WalSegment } from './wal-segments';
 
-/** All that a repository holds of one cluster. */
-export interface Holdings {
-  segmentBytes: number;
-  backups: readonly BackupManifest[];
-  timelines: readonly Timeline[];
+/** What has to be known of a base backup. */
+export interface BaseBackup {
+  id: string;
+  /** ISO 8601, UTC. */
+  finishedAt: string;
+  /** A restore replays the log from here… */
+  start: LogPosition;
+  /** …and is consistent from here on. */
+  end: LogPosition;
 }
 
-export interface Timeline {
+/** What has to be known of a segment of the log. */
+export interface StoredSegment extends WalSegment {
+  /** A commit at this time is in the log up to this segment's end; undefined when it is not known. */
+  committedAt: Date | undefined;
+}
+
+/** All that a repository holds of one cluster. */
+export interface Holdings<Backup extends BaseBackup = BaseBackup, Segment extends StoredSegment = StoredSegment> {
+  segmentBytes: number;
+  backups: readonly Backup[];
+  timelines: readonly Timeline<Segment>[];
+}
+
+export interface Timeline<Segment extends StoredSegment = StoredSegment> {
   timeline: number;
   /** In order. */
-  segments: readonly ArchivedSegment[];
+  segments: readonly Segment[];
   /** Where this timeline and those before it have left their own forerunners; empty: it is the first. */
   history: readonly { timeline: number; until: bigint }[];
+  /** When the server began it; undefined: it is the first, or that is not known. */
+  begunAt?: Date | undefined;
 }
 
 /** Times that can be restored to: from one base backup, along one timeline. */
-export interface CoverageWindow {
-  backup: BackupManifest;
+export interface CoverageWindow<Backup extends BaseBackup = BaseBackup, Segment extends StoredSegment = StoredSegment> {
+  backup: Backup;
   timeline: number;
+  history: Timeline['history'];
   from: Date;
   /** The last commit that is archived without a gap. */
   to: Date;
   /** What has to be replayed, in order. */
-  segments: readonly ArchivedSegment[];
+  segments: readonly Segment[];
   /** The first segment that is missing although later ones are there; undefined: none is. */
   gap: string | undefined;
 }
 
-export type Moment = { kind: 'time'; at: Date } | { kind: 'latest' };
-
-/** Nothing in the repository leads to this moment. PostgreSQL itself would promote at the backup's end, and say nothing. */
-export class OutsideCoverageError extends Error {
-  constructor(
-    at: Date | undefined,
-    readonly windows: readonly CoverageWindow[],
-  ) {
-    const list = windows.map(
-      ({ from, to, timeline, backup }) =>
-        `  ${from.toISOString()} … ${to.toISOString()} (backup ${backup.id}, timeline ${timeline})`,
-    );
-    const what = at ? `${at.toISOString()} cannot be restored to.` : 'Nothing can be restored.';
-    super(list.length > 0 ? `${what} What can:\n${list.join('\n')}` : `${what} There is no base backup with its log.`);
-    this.name = 'OutsideCoverageError';
-  }
-}
-
 /** Each window of a repository, the oldest first. */
-export function coverageOf({ segmentBytes, backups, timelines }: Holdings): CoverageWindow[] {
+export function coverageOf<Backup extends BaseBackup, Segment extends StoredSegment>({
+  segmentBytes,
+  backups,
+  timelines,
+}: Holdings<Backup, Segment>): CoverageWindow<Backup, Segment>[] {
   const windows = timelines.flatMap((timeline) =>
     backups.flatMap((backup) => windowAlong(timeline, backup, timelines, segmentBytes) ?? []),
   );
   return windows.toSorted((a, b) => a.from.getTime() - b.from.getTime() || a.timeline - b.timeline);
 }
 
+/** What of a window is told above this engine. */
+export const spanOf = ({ backup, timeline, from, to, gap }: CoverageWindow): CoverageSpan => ({
+  backupId: backup.id,
+  timeline,
+  from,
+  to,
+  gap,
+});
+
 /**
  * The window to restore a moment from: along the timeline that was the cluster's at that time, from the newest base backup
- * before it.
+ * before it, or from the one that is named.
+ * @param point where the moment is one
  * @throws OutsideCoverageError with the windows there are
  */
-export function windowFor(moment: Moment, holdings: Holdings): CoverageWindow {
+export function windowFor<Backup extends BaseBackup, Segment extends StoredSegment>(
+  target: RestoreTarget,
+  holdings: Holdings<Backup, Segment>,
+  point?: RestorePoint,
+): CoverageWindow<Backup, Segment> {
+  const { moment, backupId } = target;
   const windows = coverageOf(holdings);
-  const isNewer = (a: CoverageWindow, b: CoverageWindow): number =>
-    b.timeline - a.timeline || b.from.getTime() - a.from.getTime();
-  if (moment.kind === 'latest') {
-    const [newest] = windows.toSorted(isNewer);
-    if (newest) return newest;
-    throw new OutsideCoverageError(undefined, windows);
-  }
-  const { at } = moment;
   const [best] = windows
-    .filter(({ from, to }) => from <= at && at <= to)
-    .filter(({ timeline }) =>
-      begunBefore(
-        at,
-        holdings.timelines.find((one) => one.timeline === timeline)!,
-      ),
-    )
-    .toSorted(isNewer);
+    .filter(({ backup }) => backupId === undefined || backup.id === backupId)
+    .filter(({ from, to, timeline }) => {
+      if (moment.kind === 'latest') return true;
+      const line = holdings.timelines.find((one) => one.timeline === timeline)!;
+      if (moment.kind === 'time') return from <= moment.at && moment.at <= to && begunBefore(moment.at, line);
+      return point !== undefined && from <= point.at && point.at <= to && leadsTo(point, line);
+    })
+    .toSorted((a, b) => b.timeline - a.timeline || b.from.getTime() - a.from.getTime());
   if (best) return best;
-  throw new OutsideCoverageError(at, windows);
+  throw new OutsideCoverageError(target, windows.map(spanOf));
 }
 
 /** What has to be replayed up to a moment: PostgreSQL stops when it meets the first commit after it. */
-export function segmentsUpTo(moment: Moment, { segments }: CoverageWindow): readonly ArchivedSegment[] {
+export function segmentsUpTo<Segment extends StoredSegment>(
+  moment: Exclude<Moment, { kind: 'point' }>,
+  { segments }: CoverageWindow<BaseBackup, Segment>,
+): readonly Segment[] {
   if (moment.kind === 'latest') return segments;
   const last = segments.findIndex(({ committedAt }) => committedAt && committedAt > moment.at);
   return last < 0 ? segments : segments.slice(0, last + 1);
 }
 
-/** A timeline was the cluster's own from its first commit on; before that its forerunner was. */
-function begunBefore(at: Date, { history, segments }: Timeline): boolean {
+/** Whether the point lies on this timeline, or on a forerunner before that was left. */
+function leadsTo({ timeline, lsn }: RestorePoint, line: Timeline): boolean {
+  return (
+    line.timeline === timeline || line.history.some((leg) => leg.timeline === timeline && parseLsn(lsn) <= leg.until)
+  );
+}
+
+/** From then on a timeline was the cluster's own; before that its forerunner was. Its first known commit is later at most. */
+function begunBefore(at: Date, { history, segments, begunAt }: Timeline): boolean {
   if (history.length === 0) return true;
-  const first = segments.find(({ committedAt }) => committedAt)?.committedAt;
+  const first = begunAt ?? segments.find(({ committedAt }) => committedAt)?.committedAt;
   return first !== undefined && first <= at;
 }
 
-function windowAlong(
-  timeline: Timeline,
-  backup: BackupManifest,
-  all: readonly Timeline[],
+function windowAlong<Backup extends BaseBackup, Segment extends StoredSegment>(
+  timeline: Timeline<Segment>,
+  backup: Backup,
+  all: readonly Timeline<Segment>[],
   segmentBytes: number,
-): CoverageWindow | undefined {
+): CoverageWindow<Backup, Segment> | undefined {
   const legs = [...timeline.history, { timeline: timeline.timeline, until: undefined }];
   const firstLeg = legs.findIndex((leg) => leg.timeline === backup.start.timeline);
   // Taken on a timeline that this one does not descend from, or after it had been left.
@@ -112,7 +136,7 @@ function windowAlong(
   const { until } = legs[firstLeg]!;
   if (until !== undefined && parseLsn(backup.end.lsn) > until) return undefined;
 
-  const segments: ArchivedSegment[] = [];
+  const segments: Segment[] = [];
   let number = numberAt(parseLsn(backup.start.lsn), segmentBytes);
   let gap: string | undefined;
   for (const leg of legs.slice(firstLeg)) {
@@ -135,5 +159,6 @@ function windowAlong(
   if (!segments.some((segment) => segment.number >= endNumber)) return undefined; // never consistent
   const from = new Date(backup.finishedAt);
   const to = segments.findLast(({ committedAt }) => committedAt)?.committedAt;
-  return to && to >= from ? { backup, timeline: timeline.timeline, from, to, segments, gap } : undefined;
+  if (!to || to < from) return undefined;
+  return { backup, timeline: timeline.timeline, history: timeline.history, from, to, segments, gap };
 }

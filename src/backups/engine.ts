@@ -1,5 +1,4 @@
-import type { Moment } from './coverage';
-import type { RetentionRules } from './retention';
+import type { Account } from '../database/unprivileged-account';
 
 export type EngineName = 'native' | 'pgbackrest' | 'external';
 
@@ -28,11 +27,24 @@ export interface CoverageSpan {
   gap: string | undefined;
 }
 
+export type Moment =
+  | { kind: 'time'; at: Date }
+  | { kind: 'latest' }
+  /** A restore point (restore-points.ts). */
+  | { kind: 'point'; name: string };
+
 /** What is to be restored. */
 export interface RestoreTarget {
   moment: Moment;
   /** From this base backup; undefined: from the best one. */
   backupId?: string | undefined;
+}
+
+export interface RetentionRules {
+  /** So many of the newest backups are kept, however old they are. At least 1. */
+  keep: number;
+  /** Any moment of so many days can be restored to. */
+  days: number;
 }
 
 /** How an engine will do it; made by planRestore(). */
@@ -41,10 +53,14 @@ export interface RestorePlan {
   /** Undefined: the provider's own (external). */
   backup: BackupSummary | undefined;
   timeline: number;
+  /** Where that timeline and those before it have left their own forerunners, the first one first. */
+  history: readonly { timeline: number; until: bigint }[];
   /** The moment that the log is replayed to; for `latest`, the last commit that is known to be stored. */
   until: Date;
   /** PostgreSQL's; the programs that run the restored cluster must be of the same. */
   serverMajor: number;
+  /** For `latest`: the first piece of the log that is missing although later ones are there; what came after it is lost. */
+  gap?: string | undefined;
 }
 
 export type MaterializeStep = 'files' | 'log' | 'replay';
@@ -52,9 +68,14 @@ export type MaterializeStep = 'files' | 'log' | 'replay';
 export interface MaterializeOptions {
   /** The new data directory (PGDATA). It must not exist. An engine without files of its own ignores it. */
   directory: string;
+  /** Who will own it and run servers on it; undefined: as for any new cluster. */
+  account?: Account | undefined;
+  /** `done` and `total` are bytes of `files` and `log`, steps of `replay`. */
   onProgress?: ((step: MaterializeStep, done: number, total: number) => void) | undefined;
   /** Looks at the cluster, read only, when replay has come to this restore point, and then lets it go on. */
   inspection?: { point: string; look: (cluster: Pick<RecoveredCluster, 'adminUrl'>) => Promise<void> } | undefined;
+  /** Thrown away afterwards, and beside a server that serves: not flushed to the disk, and last in turn for the processor. */
+  isScratch?: boolean | undefined;
   /** Ends it; what was made is removed. */
   signal?: AbortSignal | undefined;
 }
@@ -82,9 +103,13 @@ export interface BackupEngine {
   createBackup(options: {
     checkpoint: 'fast' | 'spread';
     onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
+    /** Ends it; what was stored of it is removed. */
+    signal?: AbortSignal | undefined;
   }): Promise<BackupSummary>;
   /** Every whole one, the oldest first. */
   listBackups(): Promise<BackupSummary[]>;
+  /** Those that are there and cannot be restored from, each with the reason; where the engine cannot tell by a glance, none. */
+  damagedBackups?(): Promise<readonly Error[]>;
   /** The oldest first. */
   coverage(): Promise<CoverageSpan[]>;
   /** Reads it to the last byte. @throws BackupDamagedError */
@@ -112,5 +137,35 @@ export class NotOfThisEngineError extends Error {
   constructor(message: string) {
     super(message);
     this.name = 'NotOfThisEngineError';
+  }
+}
+
+/** A backup that is not what was taken. The message names the file and what is wrong with it. */
+export class BackupDamagedError extends Error {
+  constructor(id: string, reason: string, options?: ErrorOptions) {
+    super(`The backup ${id} is damaged: ${reason}`, options);
+    this.name = 'BackupDamagedError';
+  }
+}
+
+/** Nothing in the repository leads to this moment. PostgreSQL itself would promote at the backup's end, and say nothing. */
+export class OutsideCoverageError extends Error {
+  constructor(
+    { moment, backupId }: RestoreTarget,
+    readonly spans: readonly CoverageSpan[],
+  ) {
+    const list = spans.map(
+      (span) =>
+        `  ${span.from.toISOString()} … ${span.to.toISOString()} (backup ${span.backupId}, timeline ${span.timeline})`,
+    );
+    const from = backupId === undefined ? '' : ` from the backup ${backupId}`;
+    const what =
+      moment.kind === 'time'
+        ? `${moment.at.toISOString()} cannot be restored to${from}.`
+        : moment.kind === 'point'
+          ? `The restore point ${moment.name} cannot be restored to${from}.`
+          : `Nothing can be restored${from}.`;
+    super(list.length > 0 ? `${what} What can:\n${list.join('\n')}` : `${what} There is no base backup with its log.`);
+    this.name = 'OutsideCoverageError';
   }
 }

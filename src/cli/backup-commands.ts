@@ -1,135 +1,123 @@
-import { once } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { BackupManifest } from '../backups/backup-manifest';
-import { BackupStore } from '../backups/backup-store';
-import { coverageOf } from '../backups/coverage';
-import { readBackup } from '../backups/read-backup';
-import { expiredOf } from '../backups/retention';
-import { takeBackup } from '../backups/take-backup';
-import { WalReceiver } from '../backups/wal-receiver';
+import type { Command } from 'commander';
+import { BackupCatalogue } from '../backups/backup-catalogue';
+import { runBackupJob } from '../backups/backup-job';
+import { openBackupSession } from '../backups/backup-login';
+import { openEngine } from '../backups/open-engine';
+import { pruneBackups } from '../backups/prune-backups';
+import { openNotes } from '../backups/repository/open-notes';
 import { StartupError } from '../common/errors';
 import { type BackupEnv, readBackupEnv } from '../config/backup-env';
-import { keptLoginUrls } from '../database/embedded-database';
-import { WalSource } from '../database/wal-source';
+import { numberOption } from './number-option';
+import { print } from './print';
 import { ProgressLine } from './progress-line';
 import { formatBytes } from './terminal-text';
 
-const VARIABLE = 'POSTGRES_BACKUP_URL';
-/** The server keeps what is not stored under this name. */
-const SLOT = 'tenantry_archive';
-/** Between two attempts, while the server or the repository cannot be reached. */
-const RETRY_MS = 5_000;
+const HELP = `
+Examples:
+  npm run tenantry -- backup create            daily, from cron or a Kubernetes CronJob
+  npm run tenantry -- backup list --json | jq .windows
+  npm run tenantry -- backup prune --days 30 --keep 7 --dry-run`;
 
-export async function createBackup(options: { spread?: true; json?: true }): Promise<void> {
+export function registerBackupCommands(program: Command): void {
+  const backup = program
+    .command('backup')
+    .description('Base backups: the whole cluster, compressed and sealed.')
+    .addHelpText('after', HELP);
+  backup
+    .command('create')
+    .description('Takes one, of the running server, and removes what BACKUP_KEEP and BACKUP_KEEP_DAYS no longer keep.')
+    .option('--spread', "spreads the checkpoint, to disturb nobody; begins minutes later at the server's pace")
+    .option('--json', 'as JSON, for programs')
+    .action(createBackup);
+  backup
+    .command('list')
+    .description('Shows each, and what times can be restored to.')
+    .option('--json', 'as JSON, for programs')
+    .action(listBackups);
+  backup
+    .command('verify [id]')
+    .description('Reads one, or all, to the last byte: checksums, seals, every file of the cluster.')
+    .action(verifyBackups);
+  backup
+    .command('prune')
+    .description('Removes the backups and the log that nothing needs any more.')
+    .option('--days <number>', 'any moment of so many days can still be restored to (BACKUP_KEEP_DAYS, or 7)')
+    .option('--keep <number>', 'so many of the newest are kept, however old they are (BACKUP_KEEP, or 7)')
+    .option('--dry-run', 'says what it would remove, and removes nothing')
+    .action(prune);
+}
+
+async function createBackup(options: { spread?: true; json?: true }): Promise<void> {
   const env = readBackupEnv();
-  const store = BackupStore.open(env);
+  const engine = openEngine(env);
   const progress = new ProgressLine('backup', options.json !== true);
-  const manifest = await takeBackup({
-    store,
-    url: urlOf(env),
-    variable: VARIABLE,
-    checkpoint: options.spread ? 'spread' : 'fast',
-    onProgress: (done, total) => progress.show(done, total),
-  }).finally(() => progress.end());
-  if (options.json) return print(JSON.stringify(manifest, null, 2));
-  print(
-    `${manifest.id}: ${formatBytes(manifest.clusterBytes)}, ${formatBytes(storedBytes(manifest))} stored in ${store.repository.description}.`,
-  );
+  const backup = await withCatalogue(env, (catalogue) =>
+    runBackupJob({
+      env,
+      engine,
+      catalogue,
+      trigger: 'manual',
+      checkpoint: options.spread ? 'spread' : 'fast',
+      onProgress: (done, total) => progress.show(done, total),
+    }),
+  ).finally(() => progress.end());
+  if (options.json) return print(JSON.stringify(backup, null, 2));
+  const { id, clusterBytes, storedBytes } = backup;
+  print(`${id}: ${formatBytes(clusterBytes)}, ${formatBytes(storedBytes)} stored in ${engine.place}.`);
 }
 
-export async function listBackups(options: { json?: true }): Promise<void> {
-  const store = BackupStore.open(readBackupEnv());
-  const holdings = await store.holdings();
-  const windows = coverageOf(holdings).map(({ backup, timeline, from, to, gap }) => ({
-    backup: backup.id,
-    timeline,
-    from,
-    to,
-    gap: gap ?? null,
-  }));
-  if (options.json) return print(JSON.stringify({ backups: holdings.backups, windows }, null, 2));
-  if (holdings.backups.length === 0) return print(`There is no backup in ${store.repository.description}.`);
-  for (const backup of holdings.backups) {
-    print(`${backup.id}  ${backup.finishedAt}  ${formatBytes(storedBytes(backup))}  PostgreSQL ${backup.serverMajor}`);
-    for (const { from, to, timeline, gap } of windows.filter((window) => window.backup === backup.id)) {
+async function listBackups(options: { json?: true }): Promise<void> {
+  const engine = openEngine(readBackupEnv());
+  const [backups, spans] = await Promise.all([engine.listBackups(), engine.coverage()]);
+  if (options.json) {
+    const windows = spans.map(({ backupId, gap, ...span }) => ({ backup: backupId, ...span, gap: gap ?? null }));
+    return print(JSON.stringify({ backups, windows }, null, 2));
+  }
+  if (backups.length === 0) return print(`There is no backup in ${engine.place}.`);
+  for (const { id, finishedAt, storedBytes, serverMajor } of backups) {
+    print(`${id}  ${finishedAt.toISOString()}  ${formatBytes(storedBytes)}  PostgreSQL ${serverMajor}`);
+    for (const { from, to, timeline, gap } of spans.filter(({ backupId }) => backupId === id)) {
       const lost = gap ? `; then ${gap} is missing` : '';
-      print(`    restores to any moment ${from.toISOString()} … ${to.toISOString()} (timeline ${timeline}${lost})`);
+      const range = `${from.toISOString()} … ${to.toISOString()}`;
+      print(`    restores to any moment ${range} (timeline ${timeline}${lost})`);
     }
   }
 }
 
-export async function verifyBackups(id: string | undefined): Promise<void> {
-  const store = BackupStore.open(readBackupEnv());
-  const manifests = id === undefined ? await store.listBackups() : [await store.readManifest(id)];
-  if (manifests.length === 0) throw new StartupError(`There is no backup in ${store.repository.description}.`);
-  for (const manifest of manifests) {
-    const progress = new ProgressLine(manifest.id);
-    const { repository, keys } = store;
-    const onProgress = (done: number): void => progress.show(done, manifest.clusterBytes);
-    await readBackup({ repository, keys, manifest, onProgress }).finally(() => progress.end());
-    print(`${manifest.id} is whole.`);
+async function verifyBackups(id: string | undefined): Promise<void> {
+  const engine = openEngine(readBackupEnv());
+  const ids = id === undefined ? (await engine.listBackups()).map((backup) => backup.id) : [id];
+  if (ids.length === 0) throw new StartupError(`There is no backup in ${engine.place}.`);
+  for (const one of ids) {
+    const progress = new ProgressLine(one);
+    await engine.verifyBackup(one, (done, total) => progress.show(done, total)).finally(() => progress.end());
+    print(`${one} is whole.`);
   }
 }
 
-export async function pruneBackups(options: { days: string; keep: string; dryRun?: true }): Promise<void> {
-  const rules = { days: numberOf('--days', options.days, 0), keep: numberOf('--keep', options.keep, 1) };
-  const store = BackupStore.open(readBackupEnv());
-  const expired = expiredOf(await store.holdings(), rules, new Date());
-  if (!options.dryRun) await store.remove(expired);
-  const removed = options.dryRun ? 'Would remove' : 'Removed';
-  for (const { id, finishedAt } of expired.backups) print(`${removed} the backup ${id} (${finishedAt}).`);
-  print(`${removed} ${expired.backups.length} backups and ${expired.segments.length} segments of the log.`);
-}
-
-/** Receives until SIGINT or SIGTERM; a server that goes away is waited for. */
-export async function receiveLog(options: { every: string }): Promise<void> {
-  const everyMs = numberOf('--every', options.every, 1) * 1000;
+async function prune(options: { days?: string; keep?: string; dryRun?: true }): Promise<void> {
   const env = readBackupEnv();
-  const store = BackupStore.open(env);
-  const stop = new AbortController();
-  const signalled = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]).then(() => stop.abort());
-  while (!stop.signal.aborted) {
-    try {
-      await receiveOnce(env, store, everyMs, stop.signal);
-    } catch (error) {
-      process.stderr.write(`${new Date().toISOString()} ${(error as Error).message}\n`);
-      await Promise.race([sleep(RETRY_MS), signalled]);
-    }
-  }
+  const { keep, keepDays } = env.schedule;
+  const rules = {
+    days: numberOption('--days', options.days ?? String(keepDays), 0),
+    keep: numberOption('--keep', options.keep ?? String(keep), 1),
+  };
+  const dryRun = options.dryRun ?? false;
+  const { backups, files } = await pruneBackups({ engine: openEngine(env), notes: openNotes(env), rules, dryRun });
+  const removed = dryRun ? 'Would remove' : 'Removed';
+  for (const id of backups) print(`${removed} the backup ${id}.`);
+  print(`${removed} ${backups.length} backups and ${files} segments of the log.`);
 }
 
-async function receiveOnce(env: BackupEnv, store: BackupStore, everyMs: number, signal: AbortSignal): Promise<void> {
-  const source = await WalSource.connect(urlOf(env), VARIABLE);
+/** With what the database knows of backups, where it can be reached: a repository is looked after without it, too. */
+async function withCatalogue<Result>(
+  env: BackupEnv,
+  work: (catalogue: BackupCatalogue | undefined) => Promise<Result>,
+): Promise<Result> {
+  const session = await openBackupSession(env).catch(() => undefined);
   try {
-    const receiver = new WalReceiver({
-      source,
-      store,
-      slot: SLOT,
-      segmentAgeMs: everyMs,
-      heartbeatMs: everyMs / 2, // so that a commit is in each segment
-      onGap: (reason) => process.stderr.write(`${reason} Take a base backup now: npm run tenantry -- backup create\n`),
-    });
-    signal.addEventListener('abort', () => receiver.stop(), { once: true });
-    print(`The write-ahead log is stored in ${store.repository.description}.`);
-    await receiver.run();
+    return await work(session && new BackupCatalogue(session));
   } finally {
-    await source.end();
+    await session?.end();
   }
 }
-
-function urlOf(env: BackupEnv): string {
-  const url = env.url ?? keptLoginUrls(env.dataDir).backup;
-  if (url === undefined)
-    throw new StartupError(`Nothing has been started in ${env.dataDir} yet. Set ${VARIABLE}, or DATA_DIR.`);
-  return url;
-}
-
-function numberOf(option: string, text: string, least: number): number {
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value >= least) return value;
-  throw new StartupError(`${option} must be a whole number, ${least} or more.`);
-}
-
-const storedBytes = ({ files }: BackupManifest): number => files.reduce((sum, { bytes }) => sum + bytes, 0);
-
-const print = (line: string): void => void process.stdout.write(`${line}\n`);

@@ -1,3 +1,6 @@
+import { readRuns, readState } from '../backups/backup-catalogue';
+import type { BackupOverview } from '../backups/backup-watch';
+import { readDrills } from '../backups/drills/drill-catalogue';
 import { Clock } from '../common/clock';
 import type { Env } from '../config/env';
 import { keptLoginUrls } from '../database/embedded-database';
@@ -25,6 +28,8 @@ export interface ServerStatus {
   size: DatabaseSize | null;
   /** The database's sizes of the last 30 days, oldest first. */
   history: SizePoint[];
+  /** null: it cannot be read, as before the migrations. */
+  backups: BackupOverview | null;
 }
 
 /** Those that took most time in all; times in milliseconds. */
@@ -77,7 +82,13 @@ async function read(db: MonitorDb, env: Env): Promise<ServerStatus> {
     statements: await readStatements(new StatementsRepository(db)),
     size: (await new DatabaseSizeService(state, samples, env, clock).get()) ?? null,
     history: await samples.readDatabaseSince(since).catch(() => []), // the migration that makes the table may be pending
+    backups: await readBackups(db).catch(() => null),
   };
+}
+
+async function readBackups(db: MonitorDb): Promise<BackupOverview> {
+  const [state, runs, drills] = await Promise.all([readState(db), readRuns(db), readDrills(db)]);
+  return { readAt: new Date(), state, runs, drills };
 }
 
 async function readStatements(statements: StatementsRepository): Promise<StatementsStatus> {

@@ -1,3 +1,5 @@
+import type { BackupState } from '../backups/backup-catalogue';
+import type { BackupOverview } from '../backups/backup-watch';
 import { Env } from '../config/env';
 import type { InstanceStatus } from './instance-status';
 import type { ServerStatus } from './server-status';
@@ -42,6 +44,7 @@ const server = (over: Partial<ServerStatus> = {}): ServerStatus => ({
     sampledAt: NOW,
   },
   history: Array.from({ length: 200 }, (_, day) => ({ at: NOW, bytes: day })),
+  backups: null,
   ...over,
 });
 
@@ -59,11 +62,38 @@ const instance = (over: Partial<InstanceStatus> = {}): InstanceStatus => ({
   ...over,
 });
 
+const SCHEDULE = { backups: '0 2 * * *', drills: '30 3 * * *', receivesLog: true, keep: 7, keepDays: 7 };
+
+const overview = (over: Partial<BackupState> = {}): BackupOverview => ({
+  readAt: NOW,
+  state: {
+    observedAt: NOW,
+    instance: 'a:1',
+    engine: 'native',
+    place: `the directory /${HOSTILE}`,
+    surveyedAt: NOW,
+    repositoryError: null,
+    backups: 9_999_999,
+    newestBackupId: 'b',
+    newestBackupAt: new Date('2026-11-23T02:00:00Z'),
+    coverageFrom: new Date('2026-11-16T02:00:00Z'),
+    coverageTo: NOW,
+    gap: null,
+    gapAt: null,
+    receiverUp: true,
+    walLagBytes: 1e12,
+    ...over,
+  },
+  runs: { newest: {}, failuresInARow: 0 },
+  drills: { newest: null, lastSuccessAt: null },
+});
+
 const findings = (over: Partial<Findings> = {}): Findings => ({
   checkedAt: NOW,
   url: `http://${'h'.repeat(100)}:9464`,
   server: { isReachable: true, status: server() },
   instance: { isReachable: true, status: instance() },
+  backups: { schedule: SCHEDULE, overview: overview() },
   ...over,
 });
 
@@ -105,6 +135,9 @@ describe('the verdict', () => {
   const ofInstance = (over: Partial<InstanceStatus>): string[] =>
     problemsIn(findings({ instance: { isReachable: true, status: instance(over) } }), env);
 
+  const ofBackups = (over: Partial<BackupState>): string[] =>
+    problemsIn(findings({ backups: { schedule: SCHEDULE, overview: overview(over) } }), env);
+
   it('is up when nothing is wrong', () => expect(problemsIn(findings(), env)).toEqual([]));
 
   it.each([
@@ -129,6 +162,29 @@ describe('the verdict', () => {
       'a failing database',
       ofInstance({ database: { errors: {}, recentErrorRatio: 0.06 } }),
       "Many of the database's operations fail.",
+    ],
+    [
+      'a backup that is late',
+      ofBackups({ newestBackupAt: new Date('2026-11-22T01:59:00Z') }),
+      'The newest backup is of 2026-11-22T01:59:00.000Z.',
+    ],
+    ['backups that cannot be read', ofBackups({ repositoryError: 'gone' }), 'Backups cannot be read.'],
+    ['log that is lost', ofBackups({ gap: 'x is missing.' }), 'Write-ahead log is lost: x is missing.'],
+    ['log that nobody receives', ofBackups({ receiverUp: false }), 'Nobody receives the write-ahead log.'],
+    [
+      'backups that nobody looks after',
+      ofBackups({ observedAt: new Date(NOW.getTime() - 61_000) }),
+      'No instance looks after backups.',
+    ],
+    [
+      'a backup without its log',
+      ofBackups({ coverageTo: null }),
+      'The newest backup cannot be restored: the log that belongs to it is not stored.',
+    ],
+    [
+      'log that is not stored for long',
+      ofBackups({ coverageTo: new Date('2026-11-23T12:49:00Z') }),
+      'What can be restored ends at 2026-11-23T12:49:00.000Z.',
     ],
   ])('names %s', (_, problems, expected) => expect(problems).toEqual([expected]));
 

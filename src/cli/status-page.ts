@@ -1,5 +1,6 @@
 import type { SizeOfPart } from '../monitoring/database-size.service';
 import type { MissingStatistics } from '../monitoring/statements.repository';
+import { backupLines } from './backup-status';
 import type { InstanceStatus } from './instance-status';
 import type { ServerStatus, StatementsStatus } from './server-status';
 import type { Findings } from './status-verdict';
@@ -59,7 +60,7 @@ export function statusPage(findings: Findings, problems: readonly string[], styl
   } else {
     lines.push(...section(`Pools and errors of ${url}`, unknown(instance.reason)));
   }
-  lines.push(...section('Backups', ['none known: Tenantry makes none yet']));
+  lines.push(...section('Backups', backupLines(findings.backups, checkedAt)));
   return `${lines.join('\n')}\n`;
 }
 

@@ -1,4 +1,5 @@
 import type { Env } from '../config/env';
+import { backupProblems, type BackupStatus } from './backup-status';
 import type { Asked, InstanceStatus } from './instance-status';
 import type { ServerStatus } from './server-status';
 
@@ -9,18 +10,20 @@ export interface Findings {
   url: string;
   server: Asked<ServerStatus>;
   instance: Asked<InstanceStatus>;
+  backups: BackupStatus;
 }
 
 /** Above this share of connections in use a pool has little left; `/health` says the same. */
 const POOL_DEGRADED_SHARE = 0.8;
 
 /** What is wrong, in words; nothing: all is well. The bounds are those of `/health`. */
-export function problemsIn({ url, server, instance }: Findings, env: Env): string[] {
+export function problemsIn({ checkedAt, url, server, instance, backups }: Findings, env: Env): string[] {
   return [
     ...(server.isReachable ? serverProblems(server.status, env) : [`PostgreSQL cannot be asked: ${server.reason}`]),
     ...(instance.isReachable
       ? instanceProblems(instance.status, env)
       : [`Tenantry at ${url} cannot be asked: ${instance.reason}`]),
+    ...(server.isReachable ? backupProblems(backups, checkedAt) : []),
   ];
 }
 

@@ -95,3 +95,11 @@ export class StartupError extends Error {
     this.name = 'StartupError';
   }
 }
+
+/** Something else is in the way, such as a running server or the same work under way. Nothing was done; the message says what to do. */
+export class BusyError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'BusyError';
+  }
+}

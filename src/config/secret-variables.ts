@@ -11,6 +11,7 @@ export const POSTGRES_URLS = [
   'POSTGRES_BACKUP_URL',
   'POSTGRES_REPLICA_URL',
   'POSTGRES_ADMIN_URL',
+  'POSTGRES_SCRATCH_URL',
 ] as const;
 
 /**
@@ -24,6 +25,8 @@ export const SECRET_VARIABLES = [
   'METRICS_TOKEN',
   'BACKUP_KEY',
   'BACKUP_OLD_KEYS',
+  'BACKUP_S3_ACCESS_KEY_ID',
+  'BACKUP_S3_SECRET_ACCESS_KEY',
 ] as const;
 
 /** The key of encrypted values; CONFIG_KEY_FILE names a file that holds it. */

@@ -4,9 +4,17 @@ import { LOGINS } from './login-definitions';
 import { GLOBAL_TABLES } from './login-check';
 import { pendingMigrations } from './migrations';
 
+export type Check =
+  'indexes' | 'tables' | 'checksums' | 'references' | 'protection' | 'logins' | 'owners' | 'migrations';
+
+/** Whether what was stored is what is there. */
+export const DATA_CHECKS: readonly Check[] = ['indexes', 'tables', 'checksums', 'references'];
+/** Whether it may serve; after the migrations, which may have written rows. */
+export const SERVING_CHECKS: readonly Check[] = ['references', 'protection', 'logins', 'owners', 'migrations'];
+
 /** Something in a restored cluster that is not as it must be before it serves. */
 export interface Finding {
-  check: 'indexes' | 'tables' | 'references' | 'protection' | 'logins' | 'owners' | 'migrations';
+  check: Check;
   database: string;
   /** In words, naming the thing. */
   problem: string;
@@ -16,38 +24,51 @@ export interface Finding {
 const HAS_TENANTRY = `SELECT to_regclass('app.tenants') IS NOT NULL AND to_regclass('public._prisma_migrations') IS NOT NULL AS has`;
 
 /**
- * Looks at a recovered cluster, as its superuser, before anybody else may: indexes and tables against amcheck, every foreign
- * key, row-level security, the serving logins, that each tenant has an owner, the migrations. It changes nothing.
+ * Looks at a recovered cluster, as its superuser, before anybody else may: indexes and tables against amcheck, the checksums of all
+ * other pages, every foreign key, row-level security, the serving logins, that each tenant has an owner, the migrations. It changes
+ * nothing.
  * @param urlOf of a database, as superuser
  * @returns empty: all is well
  */
-export async function verifyCluster(urlOf: (database: string) => string): Promise<Finding[]> {
+export async function verifyCluster(
+  urlOf: (database: string) => string,
+  checks: readonly Check[] = [...new Set([...DATA_CHECKS, ...SERVING_CHECKS])],
+): Promise<Finding[]> {
   const findings: Finding[] = [];
-  const { rows } = await asked<{ datname: string }>(urlOf('postgres'), (client) =>
-    client.query('SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY datname'),
-  );
-  let held = 0;
-  for (const { datname: database } of rows) {
+  const databases = await tenantryDatabases(urlOf);
+  for (const database of databases) {
     await asked(urlOf(database), async (client) => {
-      const { rows: tenantry } = await client.query<{ has: boolean }>(HAS_TENANTRY);
-      if (!tenantry[0]?.has) return;
-      held += 1;
-      for (const [check, look] of Object.entries(CHECKS)) {
-        const problems = await look(client);
-        findings.push(...problems.map((problem) => ({ check: check as Finding['check'], database, problem })));
+      for (const check of checks) {
+        const problems = await CHECKS[check](client);
+        findings.push(...problems.map((problem) => ({ check, database, problem })));
       }
     });
   }
-  if (held === 0) findings.push({ check: 'migrations', database: '', problem: 'no database holds a Tenantry' });
+  if (databases.length === 0)
+    findings.push({ check: 'migrations', database: '', problem: 'no database holds a Tenantry' });
   return findings;
+}
+
+/** The names of the databases of a cluster that hold a Tenantry. */
+export async function tenantryDatabases(urlOf: (database: string) => string): Promise<string[]> {
+  const { rows } = await asked<{ datname: string }>(urlOf('postgres'), (client) =>
+    client.query('SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY datname'),
+  );
+  const holding: string[] = [];
+  for (const { datname } of rows) {
+    const { rows: found } = await asked<{ has: boolean }>(urlOf(datname), (client) => client.query(HAS_TENANTRY));
+    if (found[0]?.has) holding.push(datname);
+  }
+  return holding;
 }
 
 type Look = (client: pg.Client) => Promise<string[]>;
 
-const CHECKS: Record<Finding['check'], Look> = {
+const CHECKS: Record<Check, Look> = {
   indexes: (client) =>
     damage(
       client,
+      'amcheck',
       `SELECT c.oid::regclass::text AS name, format('SELECT bt_index_check(%s, true)', c.oid) AS look
        FROM pg_class c JOIN pg_am a ON a.oid = c.relam JOIN pg_index i ON i.indexrelid = c.oid
        WHERE a.amname = 'btree' AND c.relkind = 'i' AND c.relpersistence = 'p' AND i.indisready AND i.indisvalid`,
@@ -55,8 +76,20 @@ const CHECKS: Record<Finding['check'], Look> = {
   tables: (client) =>
     damage(
       client,
+      'amcheck',
       `SELECT c.oid::regclass::text AS name, format('SELECT blkno, msg FROM verify_heapam(%s)', c.oid) AS look
        FROM pg_class c WHERE c.relkind IN ('r', 'm', 't') AND c.relpersistence = 'p'`,
+    ),
+  // Where the cluster has them (PostgreSQL 18's default) each page is checked as it is read: those of tables and B-tree indexes
+  // above; here all others.
+  checksums: (client) =>
+    damage(
+      client,
+      'pg_prewarm',
+      `SELECT format('%s (%s)', c.oid::regclass, fork) AS name, format('SELECT pg_prewarm(%s, ''buffer'', %L)', c.oid, fork) AS look
+       FROM pg_class c LEFT JOIN pg_am a ON a.oid = c.relam CROSS JOIN unnest('{main,vm,init}'::text[]) fork
+       WHERE c.relkind IN ('r', 'm', 't', 'i', 'S') AND c.relpersistence <> 't' AND current_setting('data_checksums') = 'on'
+         AND NOT (fork = 'main' AND (c.relkind IN ('r', 'm', 't') OR a.amname = 'btree')) AND pg_relation_size(c.oid, fork) > 0`,
     ),
   references: orphans,
   protection: (client) =>
@@ -94,15 +127,15 @@ const CHECKS: Record<Finding['check'], Look> = {
 };
 
 /** Runs one look for each thing; what it throws, or gives back a message about, is damage. */
-async function damage(client: pg.Client, things: string): Promise<string[]> {
+async function damage(client: pg.Client, extension: 'amcheck' | 'pg_prewarm', things: string): Promise<string[]> {
   const problems: string[] = [];
   await client.query('BEGIN');
   try {
     try {
-      await client.query('CREATE EXTENSION IF NOT EXISTS amcheck');
+      await client.query(`CREATE EXTENSION IF NOT EXISTS ${extension}`);
     } catch (error) {
       return [
-        `cannot be looked at without amcheck (on Debian part of postgresql-<version>): ${(error as Error).message}`,
+        `cannot be looked at without ${extension} (on Debian part of postgresql-<version>): ${(error as Error).message}`,
       ];
     }
     const { rows } = await client.query<{ name: string; look: string }>(things);
@@ -154,6 +187,7 @@ async function asked<Row>(
   work: (client: pg.Client) => Promise<{ rows: Row[] } | void>,
 ): Promise<{ rows: Row[] }> {
   const client = new pg.Client({ connectionString: url });
+  client.on('error', () => undefined); // the query under way fails with it and tells
   await client.connect();
   try {
     return (await work(client)) ?? { rows: [] };

@@ -1,3 +1,4 @@
+import { Logger } from '@nestjs/common';
 import { randomBytes } from 'node:crypto';
 import {
   appendFileSync,
@@ -15,6 +16,7 @@ import {
 import path from 'node:path';
 import { StartupError } from '../common/errors';
 import type { ClusterHome } from './cluster-home';
+import { settleSwap } from './cluster-swap';
 import { openOwnedLog, writeOwnedFile } from './owned-file';
 import { isAlive } from './postmaster';
 import type { PostgresBinaries } from './postgres-binaries';
@@ -29,7 +31,9 @@ export interface Cluster {
   superuserPassword: string;
 }
 
+const logger = new Logger('EmbeddedPostgres');
 const PASSWORD_FILE = 'superuser-password';
+const SUPERUSER_PASSWORD_BYTES = 24;
 const SETTINGS_FILE = 'tenantry.conf';
 
 /**
@@ -39,6 +43,12 @@ const SETTINGS_FILE = 'tenantry.conf';
 export async function openCluster(home: ClusterHome, binaries: PostgresBinaries): Promise<Cluster> {
   removeHalfMade(home);
   if (!existsSync(home.path)) await createCluster(home, binaries);
+  const ending = await settleSwap(path.join(home.path, 'data'));
+  if (ending) logger.warn(`A restore that was cut short at its end has been ${ending}.`);
+  if (!existsSync(path.join(home.path, 'data')))
+    throw new StartupError(
+      `There is no database in ${home.path}: a restore into it was cut short. Run it again, or delete ${home.path}.`,
+    );
   const pgData = realpathSync(path.join(home.path, 'data'));
   const madeBy = readFileSync(path.join(pgData, 'PG_VERSION'), 'utf8').trim();
   if (Number(madeBy) !== binaries.major) {
@@ -48,6 +58,21 @@ export async function openCluster(home: ClusterHome, binaries: PostgresBinaries)
     );
   }
   return { home, pgData, superuserPassword: readFileSync(path.join(home.path, PASSWORD_FILE), 'utf8').trim() };
+}
+
+/**
+ * Makes a home ready for a cluster that is to be restored into it: on a machine of which all was lost there is none yet.
+ * @returns the superuser's password that its next start goes by
+ */
+export function prepareClusterHome(home: ClusterHome): string {
+  const passwordFile = path.join(home.path, PASSWORD_FILE);
+  if (!existsSync(home.path)) {
+    mkdirSync(home.path, { mode: 0o700 });
+    if (home.account) chownSync(home.path, home.account.uid, home.account.gid);
+  }
+  if (!existsSync(passwordFile))
+    writeOwnedFile(passwordFile, randomBytes(SUPERUSER_PASSWORD_BYTES).toString('base64url'), home.account);
+  return readFileSync(passwordFile, 'utf8').trim();
 }
 
 /**
@@ -73,7 +98,7 @@ async function createCluster(home: ClusterHome, binaries: PostgresBinaries): Pro
   const passwordFile = path.join(aside, PASSWORD_FILE);
   const pgData = path.join(aside, 'data');
   try {
-    writeOwnedFile(passwordFile, randomBytes(24).toString('base64url'), home.account);
+    writeOwnedFile(passwordFile, randomBytes(SUPERUSER_PASSWORD_BYTES).toString('base64url'), home.account);
     await runProgram(
       binaries.initdb,
       // The locale C is the same on every version and machine: indexes survive an upgrade of the operating system.

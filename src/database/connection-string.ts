@@ -1,4 +1,5 @@
 import { StartupError } from '../common/errors';
+import { isLoopback } from '../common/loopback';
 import { type HostAddress, POSTGRES_URL_ADVICE, readPostgresUrl } from '../common/postgres-url';
 import { readTls, TLS_PARAMETERS, type TlsSettings } from './tls-settings';
 
@@ -87,11 +88,6 @@ export function refusePlainText({ variable, hosts, tls }: ConnectionTarget): voi
 }
 
 export const isSocket = (host: string): boolean => host.startsWith('/');
-
-/** This machine itself, by RFC 6761 and RFC 5735. */
-function isLoopback(host: string): boolean {
-  return /^(localhost|.+\.localhost|127\.\d+\.\d+\.\d+|::1)$/i.test(host);
-}
 
 function readAttributes(parameters: ReadonlyMap<string, string>, variable: string): SessionAttributes | undefined {
   const given = parameters.get('target_session_attrs');

@@ -6,7 +6,7 @@ import { readPostgresUrl } from '../common/postgres-url';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres';
 import { LOGIN_PURPOSES, type LoginPurpose, LOGINS, type LoginUrls } from './login-definitions';
 import { bootstrapDatabase } from './logins';
-import { deployMigrations, migrationStateOf } from './migrations';
+import { applyMigrations } from './migrations';
 import { urlFor } from './server-connection';
 import { STATISTICS_SETTINGS } from './statement-statistics';
 
@@ -35,7 +35,7 @@ export async function startEmbeddedDatabase(dataDir: string): Promise<EmbeddedDa
       passwords: passwordsIn(urls),
       ownerMayCreateDatabases: true,
     });
-    await migrate(urls.owner);
+    await applyMigrations(urls.owner);
     return { urls, dataDir: server.dataDir, stop: () => server.stop() };
   } catch (error) {
     await server.stop();
@@ -78,9 +78,4 @@ function readUrls(file: string): Partial<LoginUrls> {
 
 function passwordsIn(urls: Partial<LoginUrls>): Partial<Record<LoginPurpose, string>> {
   return Object.fromEntries(Object.entries(urls).map(([purpose, url]) => [purpose, readPostgresUrl(url)?.password]));
-}
-
-async function migrate(ownerUrl: string): Promise<void> {
-  const { pending, failed } = await migrationStateOf(ownerUrl);
-  if (pending.length + failed.length > 0) await deployMigrations(ownerUrl);
 }

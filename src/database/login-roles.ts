@@ -134,7 +134,11 @@ async function repairMemberships(admin: Administrator, login: LoginDefinition, n
 }
 
 /** @returns whether it was another password before, as far as the administrator can see */
-async function setPassword(admin: Administrator, login: LoginDefinition, password: string): Promise<boolean> {
+export async function setPassword(
+  admin: Administrator,
+  login: Pick<LoginDefinition, 'name'>,
+  password: string,
+): Promise<boolean> {
   if (admin.isSuperuser) {
     const { rows } = await admin.client.query<{ rolpassword: string | null }>(
       'SELECT rolpassword FROM pg_authid WHERE rolname = $1',
@@ -162,7 +166,12 @@ export function isRefused(error: unknown): boolean {
   return (error as { code?: string }).code === INSUFFICIENT_PRIVILEGE;
 }
 
-function notAllowed(admin: Administrator, login: LoginDefinition, what: string, cause: unknown): StartupError {
+function notAllowed(
+  admin: Administrator,
+  login: Pick<LoginDefinition, 'name'>,
+  what: string,
+  cause: unknown,
+): StartupError {
   return new StartupError(
     `The login ${login.name} is not as Tenantry needs it, and ${admin.name} may not ${what}: ${(cause as Error).message}.\n` +
       'Run this as a superuser, or as the administrator who created the login.',

@@ -95,6 +95,15 @@ export async function deployMigrations(ownerUrl: string, packageRoot = PACKAGE_R
   throw new StartupError(`The database migrations could not be applied.\n${redact(reasonIn(output), ownerUrl)}`);
 }
 
+/**
+ * Brings the schema up to date; where it is, Prisma is not even started.
+ * @throws StartupError
+ */
+export async function applyMigrations(ownerUrl: string): Promise<void> {
+  const { pending, failed } = await migrationStateOf(ownerUrl);
+  if (pending.length + failed.length > 0) await deployMigrations(ownerUrl);
+}
+
 async function readApplied(query: RowsQuery): Promise<MigrationRow[]> {
   const [found] = (await query(`SELECT to_regclass('public._prisma_migrations') IS NOT NULL AS exists`)) as {
     exists: boolean;

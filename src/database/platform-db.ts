@@ -14,7 +14,9 @@ type PlatformModels =
   | 'permission'
   | 'tenant'
   | 'membership'
-  | 'auditEvent';
+  | 'auditEvent'
+  | 'tenantRestore'
+  | 'erasure';
 
 declare const platformTx: unique symbol;
 

@@ -1,12 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, readFileSync, readlinkSync, renameSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { openOwnedLog } from './owned-file';
 import type { PostgresBinaries } from './postgres-binaries';
 import { idsOf, PROGRAM_ENV, runProgram } from './run-program';
 import type { Account } from './unprivileged-account';
 
 const PID_FILE = 'postmaster.pid';
+const POLL_MS = 20;
 /** A log larger than this is set aside at the next start; the one set aside before is dropped. */
 const MAX_LOG_BYTES = 10 * 1024 * 1024;
 
@@ -55,6 +57,14 @@ export async function stopPostmaster(binaries: PostgresBinaries, pgData: string,
     if (isPostmasterAlive(pgData))
       await stop('immediate'); // the next start recovers
     else if (existsSync(path.join(pgData, PID_FILE))) throw error;
+  }
+}
+
+/** Ends a server whose cluster is to be thrown away. */
+export async function killPostmaster(pgData: string): Promise<void> {
+  while (isPostmasterAlive(pgData)) {
+    process.kill(Number(readPidFile(pgData)[0]), 'SIGQUIT');
+    await sleep(POLL_MS);
   }
 }
 

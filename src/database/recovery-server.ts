@@ -1,33 +1,33 @@
 import { randomBytes } from 'node:crypto';
-import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chownSync, mkdirSync, rmSync } from 'node:fs';
+import { setPriority, tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { canEnter } from './cluster-home';
-import { writeOwnedFile } from './owned-file';
 import type { PostgresBinaries } from './postgres-binaries';
 import { isPostmasterAlive, launchPostmaster, type Postmaster, stopPostmaster } from './postmaster';
+import { type RecoveryTarget, removeRecoverySettings, writeRecoverySettings } from './recovery-settings';
 import type { Account } from './unprivileged-account';
 
-/** How far the log is replayed. */
-export type RecoveryTarget =
-  | { kind: 'latest' }
-  /** Commits up to and with this moment. */
-  | { kind: 'time'; at: Date };
-
 export interface RecoveryOptions {
-  /** A data directory from a base backup (backups/materialize.ts). */
+  /** A data directory from a base backup. */
   pgData: string;
-  /** Holds the log, segment by segment, and the timelines' histories. */
-  walDirectory: string;
+  /** PostgreSQL's `restore_command`: fetches the file %f of the log to %p (see copyCommand). */
+  restoreCommand: string;
   target: RecoveryTarget;
   /** By number, never "latest": undoing a restore on the latest one gave the wrong rows. */
   timeline: number;
+  /** Lets the caller look, read only, when replay has come to this restore point. It must not lie after the target. */
+  inspection?: { point: string; look: (server: Pick<RecoveryServer, 'adminUrl'>) => Promise<void> } | undefined;
+  /** Thrown away afterwards, and beside a server that serves: not flushed to the disk, and last in turn for the processor. */
+  isScratch?: boolean | undefined;
   binaries: PostgresBinaries;
   account: Account | undefined;
   /** The cluster's superuser. */
   superuser?: string;
+  /** Ends it. */
+  signal?: AbortSignal | undefined;
 }
 
 /** A server on a recovered data directory, which only this process reaches. */
@@ -46,12 +46,17 @@ export class RecoveryFailedError extends Error {
   }
 }
 
-const AUTO_CONF = 'postgresql.auto.conf';
-const KEPT_AUTO_CONF = 'postgresql.auto.conf.before-recovery';
-const HBA = 'recovery_hba.conf';
 const LOG = 'recovery.log';
-const SIGNAL = 'recovery.signal';
 const POLL_MS = 50;
+const LOW_PRIORITY = 10;
+/** PostgreSQL names one of five settings at a time that is lower than the original's; it may have been raised more than once. */
+const MAX_STARTS = 30;
+const TOO_LOW = /(\w+) = \d+ is a lower setting than on the primary server, where its value was (\d+)/g;
+
+/** A `restore_command` for log that lies in a directory, file by file. */
+export function copyCommand(directory: string): string {
+  return `cp '${directory.replaceAll("'", `'\\''`).replaceAll('%', '%%')}'/%f "%p"`;
+}
 
 /**
  * Replays the log on a restored data directory up to the target and opens it, for this process alone. It archives nothing
@@ -59,93 +64,127 @@ const POLL_MS = 50;
  * @throws RecoveryFailedError when the target is not reached
  */
 export async function recover(options: RecoveryOptions): Promise<RecoveryServer> {
-  const { pgData, binaries, account } = options;
-  const socketDirectory = await makeSocketDirectory(account);
-  writeRecoverySettings(options, socketDirectory);
-  const logFile = path.join(path.dirname(pgData), `${path.basename(pgData)}.${LOG}`);
-  const server = launchPostmaster(binaries, pgData, logFile, account);
-  const user = options.superuser ?? 'postgres';
-  const adminUrl = (database = 'postgres'): string =>
-    `postgresql://${encodeURIComponent(user)}@localhost/${encodeURIComponent(database)}?host=${encodeURIComponent(socketDirectory)}`;
-  const stop = async (): Promise<void> => {
-    if (isPostmasterAlive(pgData)) await stopPostmaster(binaries, pgData, account);
-    rmSync(socketDirectory, { recursive: true, force: true });
-  };
+  const server = new RecoveringServer(options, await makeSocketDirectory(options.account));
+  const stop = (): void => void server.stop().catch(() => undefined); // whoever looks at it meanwhile fails
+  options.signal?.addEventListener('abort', stop, { once: true });
   try {
-    await untilOpen(server, adminUrl());
+    if (options.inspection) {
+      const { point, look } = options.inspection;
+      await server.replayTo({ kind: 'point', name: point }, 'paused');
+      await look({ adminUrl: server.adminUrl });
+      await server.stop();
+    }
+    await server.replayTo(options.target, 'open');
   } catch (error) {
-    await stop();
-    throw error;
+    await server.stop();
+    server.removeSocketDirectory();
+    rmSync(server.logFile, { force: true }); // the error has told
+    throw options.signal?.aborted ? options.signal.reason : error;
+  } finally {
+    options.signal?.removeEventListener('abort', stop);
   }
   return {
-    adminUrl,
+    adminUrl: server.adminUrl,
     finish: async () => {
-      await stop();
-      removeRecoverySettings(pgData);
-      rmSync(logFile, { force: true });
+      await server.stop();
+      server.removeSocketDirectory();
+      removeRecoverySettings(options.pgData);
+      rmSync(server.logFile, { force: true });
     },
   };
 }
 
-function writeRecoverySettings(
-  { pgData, walDirectory, target, timeline, account }: RecoveryOptions,
-  socket: string,
-): void {
-  const file = (name: string): string => path.join(pgData, name);
-  const original = existsSync(file(AUTO_CONF)) ? readFileSync(file(AUTO_CONF), 'utf8') : '';
-  if (!existsSync(file(KEPT_AUTO_CONF))) writeOwnedFile(file(KEPT_AUTO_CONF), original, account);
-  // Debian keeps it outside of the data directory.
-  if (!existsSync(file('postgresql.conf'))) writeOwnedFile(file('postgresql.conf'), '', account);
-  const settings: Record<string, string> = {
-    restore_command: `cp "${walDirectory.replaceAll('%', '%%')}/%f" "%p"`,
-    recovery_target_timeline: String(timeline),
-    recovery_target_action: 'promote',
-    ...(target.kind === 'time' && { recovery_target_time: timestampOf(target.at) }),
-    archive_mode: 'off',
-    hot_standby: 'off', // nobody reads before it is there
-    hba_file: file(HBA),
-    listen_addresses: '',
-    unix_socket_directories: socket,
-    port: '5432',
-    ssl: 'off',
-    logging_collector: 'off',
-    log_destination: 'stderr',
-    shared_preload_libraries: '',
-    primary_conninfo: '',
-    synchronous_standby_names: '', // or each commit would wait for a standby that is not there
+/** At the target it is paused there, for reading, or has left recovery, for all. */
+type Arrival = 'paused' | 'open';
+
+class RecoveringServer {
+  readonly logFile: string;
+  private readonly atLeast: Record<string, string> = {};
+
+  constructor(
+    private readonly options: RecoveryOptions,
+    private readonly socketDirectory: string,
+  ) {
+    const { pgData } = options;
+    this.logFile = path.join(path.dirname(pgData), `${path.basename(pgData)}.${LOG}`);
+  }
+
+  readonly adminUrl = (database = 'postgres'): string => {
+    const user = encodeURIComponent(this.options.superuser ?? 'postgres');
+    return `postgresql://${user}@localhost/${encodeURIComponent(database)}?host=${encodeURIComponent(this.socketDirectory)}`;
   };
-  const lines = Object.entries(settings).map(([name, value]) => `${name} = '${value.replaceAll("'", "''")}'\n`);
-  writeOwnedFile(file(AUTO_CONF), `${original}\n${lines.join('')}`, account);
-  writeOwnedFile(file(HBA), 'local all all trust\n', account);
-  writeOwnedFile(file(SIGNAL), '', account);
-}
 
-/** PostgreSQL reads its settings before it knows what `Z` stands for. */
-const timestampOf = (at: Date): string => at.toISOString().replace('T', ' ').replace('Z', '+00');
+  async replayTo(target: RecoveryTarget, arrival: Arrival): Promise<void> {
+    const { pgData, account, binaries, isScratch = false } = this.options;
+    for (let start = 1; ; start += 1) {
+      writeRecoverySettings({
+        ...this.options,
+        target,
+        pauses: arrival === 'paused',
+        atLeast: this.atLeast,
+        isScratch,
+        socketDirectory: this.socketDirectory,
+      });
+      const postmaster = launchPostmaster(binaries, pgData, this.logFile, account);
+      if (isScratch && postmaster.process.pid) setPriority(postmaster.process.pid, LOW_PRIORITY);
+      if (await this.hasArrived(postmaster, arrival)) return;
+      await this.stop();
+      if (start === MAX_STARTS) throw new RecoveryFailedError(postmaster.said());
+    }
+  }
 
-function removeRecoverySettings(pgData: string): void {
-  const file = (name: string): string => path.join(pgData, name);
-  if (existsSync(file(KEPT_AUTO_CONF))) renameSync(file(KEPT_AUTO_CONF), file(AUTO_CONF));
-  for (const name of [HBA, SIGNAL]) rmSync(file(name), { force: true });
-}
+  async stop(): Promise<void> {
+    const { pgData, account, binaries } = this.options;
+    if (isPostmasterAlive(pgData)) await stopPostmaster(binaries, pgData, account);
+  }
 
-async function untilOpen(server: Postmaster, url: string): Promise<void> {
-  for (;;) {
-    if (server.process.exitCode !== null || server.process.signalCode !== null)
-      throw new RecoveryFailedError(server.said());
-    const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 2_000 });
+  removeSocketDirectory(): void {
+    rmSync(this.socketDirectory, { recursive: true, force: true });
+  }
+
+  /** @returns false when it must be started anew, with what it has asked for */
+  private async hasArrived(postmaster: Postmaster, arrival: Arrival): Promise<boolean> {
+    for (;;) {
+      this.options.signal?.throwIfAborted();
+      const hasExited = postmaster.process.exitCode !== null || postmaster.process.signalCode !== null;
+      const isThere = !hasExited && (await this.isAt(arrival));
+      // It also pauses where it cannot go on: before its word is believed, what it has said is read.
+      if ((isThere || hasExited) && this.raiseSettings(postmaster.said())) return false;
+      if (hasExited) throw new RecoveryFailedError(postmaster.said());
+      if (isThere) return true;
+      await sleep(POLL_MS);
+    }
+  }
+
+  private async isAt(arrival: Arrival): Promise<boolean> {
+    const client = new pg.Client({ connectionString: this.adminUrl(), connectionTimeoutMillis: 2_000 });
     client.on('error', () => undefined);
     try {
       await client.connect();
-      const { rows } = await client.query<{ recovering: boolean }>('SELECT pg_is_in_recovery() AS recovering');
-      if (rows[0]?.recovering === false) return;
+      const { rows } = await client.query<{ there: boolean }>(
+        arrival === 'open'
+          ? 'SELECT NOT pg_is_in_recovery() AS there'
+          : `SELECT pg_is_in_recovery() AND pg_get_wal_replay_pause_state() = 'paused' AS there`,
+      );
+      return rows[0]?.there === true;
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (!['ENOENT', 'ECONNREFUSED', 'ECONNRESET', '57P03'].includes(code ?? '')) throw error;
+      return false;
     } finally {
       await client.end().catch(() => undefined);
     }
-    await sleep(POLL_MS);
+  }
+
+  /** @returns whether one is raised, so that another start gets further */
+  private raiseSettings(said: string): boolean {
+    let isRaised = false;
+    for (const [, name, value] of said.matchAll(TOO_LOW)) {
+      if (Number(this.atLeast[name!] ?? 0) >= Number(value)) continue;
+      this.atLeast[name!] = value!;
+      isRaised = true;
+    }
+    return isRaised;
   }
 }
 

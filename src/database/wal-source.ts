@@ -3,6 +3,8 @@ import { connectTo } from './server-connection';
 import { connectForReplication, type ReplicationConnection } from './replication-connection';
 import { parseLsn } from './wal-stream';
 
+const INSUFFICIENT_PRIVILEGE = '42501';
+
 /** A replication slot as the server keeps it. */
 export interface SlotState {
   /** The server has all of its log from here on; undefined: it has let go of some (`max_slot_wal_keep_size`). */
@@ -40,6 +42,24 @@ export class WalSource {
       restartPosition: row.lost || row.position === null ? undefined : parseLsn(row.position),
       isActive: row.active,
     };
+  }
+
+  /**
+   * When the server began a timeline, by its clock: it wrote this file then.
+   * @param historyFile such as `00000002.history`
+   * @returns undefined where the login may not look, or the file is gone
+   */
+  async timelineBegunAt(historyFile: string): Promise<Date | undefined> {
+    try {
+      const { rows } = await this.client.query<{ at: Date }>(
+        'SELECT modification AS at FROM pg_ls_waldir() WHERE name = $1',
+        [historyFile],
+      );
+      return rows[0]?.at;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== INSUFFICIENT_PRIVILEGE) throw error;
+      return undefined;
+    }
   }
 
   /** From now on the server keeps its log for us. */

@@ -5,6 +5,7 @@ import { MonitoringModule } from '../monitoring/monitoring.module';
 import { BackupAgeIndicator } from './backup-age.indicator';
 import { ConnectionIndicator } from './connection.indicator';
 import { DiskGrowthIndicator } from './disk-growth.indicator';
+import { DrillIndicator } from './drill.indicator';
 import { ErrorRateIndicator } from './error-rate.indicator';
 import { HealthController } from './health.controller';
 import { HealthService } from './health.service';
@@ -28,6 +29,7 @@ import { ServerActivityIndicator } from './server-activity.indicator';
     ServerActivityIndicator,
     DiskGrowthIndicator,
     BackupAgeIndicator,
+    DrillIndicator,
   ],
 })
 export class HealthModule {}

@@ -4,6 +4,7 @@ import { UnavailableError } from '../common/errors';
 import { BackupAgeIndicator } from './backup-age.indicator';
 import { ConnectionIndicator } from './connection.indicator';
 import { DiskGrowthIndicator } from './disk-growth.indicator';
+import { DrillIndicator } from './drill.indicator';
 import { ErrorRateIndicator } from './error-rate.indicator';
 import { LifecycleIndicator } from './lifecycle.indicator';
 import { MigrationsIndicator } from './migrations.indicator';
@@ -27,6 +28,7 @@ export class HealthService {
     private readonly activity: ServerActivityIndicator,
     private readonly diskGrowth: DiskGrowthIndicator,
     private readonly backupAge: BackupAgeIndicator,
+    private readonly drill: DrillIndicator,
   ) {}
 
   /** @throws UnavailableError before the application is up, and while it stops */
@@ -50,6 +52,7 @@ export class HealthService {
       () => this.activity.check(),
       () => this.diskGrowth.check(),
       () => this.backupAge.check(),
+      () => this.drill.check(),
     ]);
   }
 

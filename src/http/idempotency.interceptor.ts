@@ -6,10 +6,14 @@ import type { Caller } from '../access/actor';
 import { ConflictError, DomainError, InvalidInputError, UnavailableError } from '../common/errors';
 import { SecretBox } from '../config/secret-box';
 import { type KeyedRequest, whileKeyed } from '../database/keyed-request';
-import { IdempotencyRepository, type Reservation, type StoredAnswer } from './idempotency.repository';
+import {
+  IDEMPOTENCY_PURPOSE,
+  IdempotencyRepository,
+  type Reservation,
+  type StoredAnswer,
+} from './idempotency.repository';
 import { ReservedKeys } from './reserved-keys';
 
-const PURPOSE = 'idempotency';
 const KEY_FORMAT = /^[\x21-\x7e]{1,255}$/;
 
 /**
@@ -42,8 +46,8 @@ export class IdempotencyInterceptor implements NestInterceptor {
     }
     const route = request.url.split('?', 1)[0]!;
     const caller = request.user ? `account:${request.user.accountId}` : `address:${request.ip}`;
-    const id = this.box.mac(PURPOSE, JSON.stringify([caller, route, key]));
-    const fingerprint = this.box.mac(PURPOSE, JSON.stringify(request.body ?? null));
+    const id = this.box.mac(IDEMPOTENCY_PURPOSE, JSON.stringify([caller, route, key]));
+    const fingerprint = this.box.mac(IDEMPOTENCY_PURPOSE, JSON.stringify(request.body ?? null));
     const reservation = await this.reserve(id, fingerprint);
     if (!('reservedAt' in reservation)) return of(this.replay(reservation, fingerprint, reply));
     const keyed = { mayHaveWritten: false };
@@ -52,7 +56,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
         await this.reservedKeys.complete(
           reservation,
           reply.statusCode,
-          this.box.seal(PURPOSE, Buffer.from(JSON.stringify(body ?? null))),
+          this.box.seal(IDEMPOTENCY_PURPOSE, Buffer.from(JSON.stringify(body ?? null))),
         );
         return body;
       }),
@@ -96,7 +100,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
       );
     }
     void reply.status(stored.status).header('idempotency-replayed', 'true');
-    return JSON.parse(this.box.open(PURPOSE, stored.sealedAnswer).toString()) ?? undefined;
+    return JSON.parse(this.box.open(IDEMPOTENCY_PURPOSE, stored.sealedAnswer).toString()) ?? undefined;
   }
 
   /** Where nothing can have happened the key is free again; where something may have, it stays taken. */

@@ -1,6 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { PlatformDb } from '../database/platform-db';
 
+/** What answers are sealed for (SecretBox). */
+export const IDEMPOTENCY_PURPOSE = 'idempotency';
+
 /** How long an answer is kept for a repeated request. */
 const KEPT_HOURS = 24;
 

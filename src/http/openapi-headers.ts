@@ -72,7 +72,7 @@ export function addHeaders(document: OpenAPIObject): void {
       response.headers = headerRefs(
         'X-Request-Id',
         ...(hasVersion ? ['ETag'] : []),
-        ...(status === '201' && 'id' in properties ? ['Location'] : []),
+        ...(['201', '202'].includes(status) && 'id' in properties ? ['Location'] : []),
         ...('page' in properties ? ['Link'] : []),
         ...(method === 'post' ? ['Idempotency-Replayed'] : []),
       );

@@ -34,6 +34,13 @@ export const PROBLEMS = {
   last_owner: [409, 'A tenant keeps at least one active owner without an end. Make somebody else an owner first.'],
   last_administrator: [409, 'The last active administrator of the platform cannot be disabled.'],
   password_changed: [409, 'The password was changed meanwhile. Sign in again.'],
+  backups_not_configured: [409, 'This application has no backups to restore from (BACKUP_DIR).'],
+  tenant_restore_running: [409, 'A restore of this tenant is under way. Wait for its end.'],
+  restore_not_undoable: [409, 'Only a restore in place can be undone, once and until its undo has expired.'],
+  restore_written_since: [
+    409,
+    'The tenant was written to after the restore, and the undo would lose that: app.roles: 1 new, 0 changed, 0 removed.',
+  ],
   idempotency_key_in_use: [
     409,
     'A request with this Idempotency-Key is running, or ended without our knowing how. Look whether it took effect.',
@@ -56,6 +63,7 @@ export const PROBLEMS = {
     422,
     'This statement cannot be planned: only those of the serving logins can be, it is of postgres.',
   ],
+  confirmation_mismatch: [422, 'confirm is not the slug of this tenant. Nothing was erased.'],
   own_password: [422, 'Change your own password with PUT /v1/auth/password: it asks for the current one.'],
 
   if_match_required: [428, "Send the resource's ETag in If-Match, so that nobody else's change is lost."],
@@ -66,6 +74,7 @@ export const PROBLEMS = {
   internal_error: [500, 'Something went wrong on our side. Name the request id when you report it.'],
   too_busy: [503, 'All database connections are busy. Try again.'],
   database_unavailable: [503, 'The database cannot be reached. Try again.'],
+  backups_unavailable: [503, 'The backup login cannot connect. Try again.'],
   signing_keys_unavailable: [503, 'The signing keys cannot be read. Try again.'],
   statistics_unavailable: [503, "The database's statistics cannot be read. Try again."],
   not_ready: [503, 'This instance cannot serve now.'],

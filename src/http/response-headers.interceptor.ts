@@ -8,6 +8,9 @@ interface Answer {
   page?: { nextCursor?: unknown };
 }
 
+/** Created, or accepted to be. */
+const CREATED = new Set([201, 202]);
+
 /** What follows from the body alone: `ETag` from its version, `Location` of what was created, `Link` to the next page, 304. */
 @Injectable()
 export class ResponseHeadersInterceptor implements NestInterceptor {
@@ -22,7 +25,7 @@ export class ResponseHeadersInterceptor implements NestInterceptor {
     if (!body || typeof body !== 'object') return body;
     const { id, version, page } = body as Answer;
     const path = request.url.split('?', 1)[0]!;
-    if (reply.statusCode === 201 && typeof id === 'string') void reply.header('location', `${path}/${id}`);
+    if (CREATED.has(reply.statusCode) && typeof id === 'string') void reply.header('location', `${path}/${id}`);
     if (typeof page?.nextCursor === 'string') {
       const query = new URLSearchParams(request.url.split('?')[1] ?? '');
       query.set('cursor', page.nextCursor);

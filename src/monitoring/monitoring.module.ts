@@ -2,8 +2,10 @@ import { Module } from '@nestjs/common';
 import { StatementPlanner } from '../database/statement-planner';
 import { AccessMetrics } from './access-metrics';
 import { ActivityRepository } from './activity.repository';
+import { BackupMetrics } from './backup-metrics';
 import { DatabaseSizeController } from './database-size.controller';
 import { DatabaseSizeService } from './database-size.service';
+import { DrillMetrics } from './drill-metrics';
 import { ErrorRateMetrics } from './error-rate-metrics';
 import { ErrorRates } from './error-rates';
 import { HttpMetrics } from './http-metrics';
@@ -33,6 +35,8 @@ import { StorageRepository } from './storage.repository';
   providers: [
     AccessMetrics,
     ActivityRepository,
+    BackupMetrics,
+    DrillMetrics,
     DatabaseSizeService,
     ErrorRateMetrics,
     ErrorRates,

@@ -16,9 +16,12 @@ const example = readExample(read('.env.example'));
 const appVariables = variablesOf('src/config/env.ts');
 const bootstrapVariables = ['POSTGRES_ADMIN_URL', 'POSTGRES_DATABASE', ...Object.values(URL_VARIABLES)];
 
-const backupVariables = [...read('src/config/backup-env.ts').matchAll(/\b(?:BACKUP|POSTGRES)_[A-Z_]+\b/g)].map(
-  ([name]) => name,
-);
+const backupVariables = ['backup-env.ts', 'backup-bucket.ts', 'backup-engine.ts', 'backup-schedule.ts']
+  .flatMap((file) => [
+    ...read(`src/config/${file}`).matchAll(/\b(?:BACKUP|DRILL|PGBACKREST|POSTGRES|TENANT)_[A-Z0-9_]*[A-Z]\b/g),
+  ])
+  .map(([name]) => name)
+  .filter((name) => !name.endsWith('_FILE')); // any secret may stand in one
 
 /** Of the image's own documentation: https://hub.docker.com/_/postgres */
 const POSTGRES_IMAGE_VARIABLES = ['POSTGRES_PASSWORD', 'POSTGRES_USER', 'POSTGRES_DB', 'POSTGRES_INITDB_ARGS'];

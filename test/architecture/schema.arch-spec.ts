@@ -110,12 +110,13 @@ const FLAWS: Record<string, { plant: string; reported: string[] }> = {
       CREATE TABLE audit.flawed (LIKE app.flawed INCLUDING ALL); ALTER TABLE audit.flawed ENABLE ROW LEVEL SECURITY`,
     reported: ['app.flawed', 'audit.flawed'],
   },
-  'a tenant table has exactly the policies tenant_isolation for everybody and size_sampling for the owner, and those of the platform that are listed':
+  'a tenant table has exactly the policies tenant_isolation for everybody, size_sampling and backup_checksums for the owner, and those of the platform that are listed':
     {
       plant: `CREATE TABLE app.flawed (tenant_id uuid, id uuid, PRIMARY KEY (tenant_id, id));
       ALTER POLICY tenant_isolation ON app.memberships WITH CHECK (true);
       CREATE POLICY more ON app.roles FOR SELECT TO tenantry_app USING (true)`,
       reported: [
+        "missing: app.flawed backup_checksums PERMISSIVE {tenantry_owner} SELECT USING (SESSION_USER = 'tenantry_backup'::name) CHECK -",
         "missing: app.flawed size_sampling PERMISSIVE {tenantry_owner} SELECT USING (SESSION_USER = 'tenantry_monitor'::name) CHECK -",
         'missing: app.flawed tenant_isolation PERMISSIVE {public} ALL USING (tenant_id = app.current_tenant()) CHECK (tenant_id = app.current_tenant())',
         'missing: app.memberships tenant_isolation PERMISSIVE {public} ALL USING (tenant_id = app.current_tenant()) CHECK (tenant_id = app.current_tenant())',

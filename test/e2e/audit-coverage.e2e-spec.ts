@@ -9,7 +9,7 @@ const writing = Object.keys(SCENARIOS).filter((operation) => !operation.startsWi
 
 let app: TestApp;
 beforeAll(async () => {
-  app = await createTestApp();
+  app = await createTestApp({}, { withBackups: true });
 });
 afterAll(() => app.close());
 

@@ -5,13 +5,15 @@ import {
   readdirSync,
   readFileSync,
   realpathSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import type { BackupManifest } from '../../src/backups/backup-manifest';
+import type { DrillReport } from '../../src/backups/drills/drill-report';
+import type { BackupSummary } from '../../src/backups/engine';
 import { type EmbeddedDatabase, startEmbeddedDatabase } from '../../src/database/embedded-database';
 import { startEmbeddedPostgres } from '../../src/database/embedded-postgres';
 import { buildProject, copyProject, type ProjectCopy } from '../support/built-project';
@@ -20,7 +22,7 @@ import { ServerProcess } from '../support/server-process';
 import { makeTestDirectory, removeTestDirectory } from '../support/test-directory';
 
 interface Listing {
-  backups: BackupManifest[];
+  backups: BackupSummary[];
   windows: { backup: string; timeline: number; from: string; to: string; gap: string | null }[];
 }
 
@@ -52,6 +54,7 @@ async function run(...args: string[]): Promise<{ code: number | null; output: st
   return { code, output: command.output };
 }
 const list = async (): Promise<Listing> => JSON.parse((await run('backup', 'list', '--json')).output) as Listing;
+const fileOf = ({ id }: BackupSummary): string => path.join(dataDir, 'backups/backups', id, 'base.tar.gz.sealed');
 /** A millisecond from now: a Date has no microseconds, and cut off it would lie before the last commit. */
 const serverTime = async (): Promise<Date> =>
   (await owner.query<{ now: Date }>("SELECT clock_timestamp() + interval '1 ms' AS now")).rows[0]!.now;
@@ -82,7 +85,7 @@ describe('tenantry', () => {
       });
       await owner.query('CREATE TABLE public.notes (text text)');
       const created = await run('backup', 'create', '--json');
-      const backup = JSON.parse(created.output) as BackupManifest;
+      const backup = JSON.parse(created.output) as BackupSummary;
       await owner.query("INSERT INTO public.notes VALUES ('before')");
       const between = await serverTime();
       await sleep(20);
@@ -113,10 +116,36 @@ describe('tenantry', () => {
     }
   }, 120_000);
 
+  it('proves the newest backup by restoring it, after a drill that was killed, too, and notes it', async () => {
+    const leftovers = (): string[] => readdirSync(dataDir).filter((name) => name.startsWith('drill'));
+    const killed = start('drill');
+    await eventually(async () => {
+      expect(leftovers()).not.toEqual([]);
+      await Promise.resolve();
+    }, 60_000);
+    killed.kill('SIGKILL');
+    await killed.ended;
+    const drilled = await run('drill', '--json');
+    const report = JSON.parse(drilled.output) as DrillReport;
+    expect([drilled.code, report.status, report.report]).toMatchObject([
+      0,
+      'succeeded',
+      { error: null, findings: [], mismatches: [] },
+    ]);
+    expect(report.comparedEntries).toBeGreaterThan(0);
+    expect(leftovers()).toEqual([]);
+    const { rows } = await owner.query<{ id: string; rto: number }>(
+      'SELECT id, rto_seconds AS rto FROM ops.restore_drills',
+    );
+    expect(rows).toEqual([{ id: report.id, rto: report.rtoSeconds }]);
+    const noted = readdirSync(path.join(dataDir, 'backups/drills'));
+    expect(noted).toEqual([`${report.id}.${report.backupId}.succeeded.json.gz.sealed`]);
+  }, 300_000);
+
   it('verifies, and names a backup in which one bit is wrong', async () => {
     const [backup] = (await list()).backups;
     expect(await run('backup', 'verify')).toMatchObject({ code: 0, output: `${backup!.id} is whole.\n` });
-    const file = path.join(dataDir, 'backups', backup!.files[0]!.name);
+    const file = fileOf(backup!);
     const sound = readFileSync(file);
     const damaged = Buffer.from(sound);
     damaged[Math.floor(sound.length / 3)]! ^= 1;
@@ -133,6 +162,9 @@ describe('tenantry', () => {
   it('prunes what nothing needs, and never the last backup', async () => {
     await run('backup', 'create');
     const [first, second] = (await list()).backups;
+    const proved = await run('backup', 'prune', '--days', '0', '--keep', '1', '--dry-run');
+    expect(proved.output).toContain('Would remove 0 backups'); // a drill has passed the first one, and no newer one
+    rmSync(path.join(dataDir, 'backups/drills'), { recursive: true });
     const would = await run('backup', 'prune', '--days', '0', '--keep', '1', '--dry-run');
     expect(would.output).toContain(`Would remove the backup ${first!.id}`);
     expect((await list()).backups).toHaveLength(2);
@@ -142,7 +174,7 @@ describe('tenantry', () => {
     });
     expect((await run('backup', 'prune', '--days', '0', '--keep', '1')).output).toContain('Removed 1 backups');
     expect((await list()).backups).toMatchObject([{ id: second!.id }]);
-    expect(existsSync(path.join(dataDir, 'backups', first!.files[0]!.name))).toBe(false);
+    expect(existsSync(fileOf(first!))).toBe(false);
     expect((await run('backup', 'prune', '--days', '0', '--keep', '1')).output).toContain('Removed 0 backups');
     expect(await run('backup', 'verify')).toMatchObject({ code: 0 });
     expect(await run('backup', 'prune', '--keep', '0')).toMatchObject({ code: 2 });

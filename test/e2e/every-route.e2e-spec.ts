@@ -38,7 +38,7 @@ let foreign: Stage;
 let powerless: UserClient;
 
 beforeAll(async () => {
-  app = await createTestApp();
+  app = await createTestApp({}, { withBackups: true });
   [stage, foreign] = await Promise.all([setStage(app), setStage(app)]);
   powerless = await newUser(app, stage.tenant);
 }, 60_000);

@@ -40,6 +40,7 @@ describe('the health of an instance that serves', () => {
         server_activity: expect.objectContaining({ ...up, lockWaits: 0, archive: 'off' }),
         disk_growth: { ...up, message: 'not configured' },
         backup_age: { ...up, message: 'not configured' },
+        backup_drill: { ...up, message: 'not configured' },
       },
     });
     for (const url of Object.values(app.database.urls)) {

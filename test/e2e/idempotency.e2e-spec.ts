@@ -47,6 +47,11 @@ const POSTS: Record<string, () => Promise<{ caller: ApiClient; path: string; bod
     const { tenant, owner } = await newTenantWithOwner(app);
     return { caller: owner, path: `/v1/tenants/${tenant.id}/roles`, body: { name: 'Clerk', permissions: [] } };
   },
+  '/v1/platform/erasures': async () => {
+    const { tenant } = await newTenantWithOwner(app);
+    const body = { subject: 'tenant', subjectId: tenant.id, confirm: tenant.slug };
+    return { caller: app.administrator, path: '/v1/platform/erasures', body };
+  },
   '/v1/auth/login': async () => {
     const { owner } = await newTenantWithOwner(app);
     const { email, password } = owner.person;

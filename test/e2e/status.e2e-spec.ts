@@ -73,7 +73,7 @@ describe('status, beside a running Tenantry', () => {
     expect(output).toMatch(/^ {2}app +\d+ +\d+ +10 +0 +0 +0$/m);
     expect(output).toMatch(/^ {2}platform [^\n]*\d+ +\d+ +3 +0 +0 +0$/m);
     expect(output).toMatch(/^ {2}requests: .*since the start$/m);
-    expect(output).toMatch(/^ {2}none known: Tenantry makes none yet$/m);
+    expect(output).toMatch(/^ {2}not configured: they are not taken by Tenantry/m);
     for (const line of output.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
     expect(output).not.toContain('\u001B');
     expect(code).toBe(0);
@@ -186,7 +186,9 @@ describe('status, asked how to be used,', () => {
     const { code, output } = await status(['--help']);
     expect(output).toContain('Usage: status [options]');
     expect(output).toContain('npm run --silent status -- --json | jq .problems');
-    expect(output).toMatch(/^Exit code:\n {2}0 {2}up\n {2}1 {2}degraded/m);
+    expect(output).toMatch(
+      /^Exit code:\n {2}0 {2}done\n {2}1 {2}it failed, or what was looked at is damaged or degraded/m,
+    );
     for (const line of output.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
     expect(code).toBe(0);
   });

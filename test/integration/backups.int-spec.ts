@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import type { BackupManifest } from '../../src/backups/backup-manifest';
-import { BackupStore } from '../../src/backups/backup-store';
-import { LocalRepository } from '../../src/backups/local-repository';
-import { materialize } from '../../src/backups/materialize';
-import { readBackup } from '../../src/backups/read-backup';
-import { BackupKey } from '../../src/backups/sealed-stream';
-import { takeBackup } from '../../src/backups/take-backup';
+import { type BackupManifest, readManifest } from '../../src/backups/native/backup-manifest';
+import { BackupStore } from '../../src/backups/native/backup-store';
+import { LocalRepository } from '../../src/backups/repository/local-repository';
+import { materialize } from '../../src/backups/native/materialize';
+import { readBackup } from '../../src/backups/native/read-backup';
+import { BackupKey } from '../../src/backups/repository/sealed-stream';
+import { takeBackup } from '../../src/backups/native/take-backup';
 import { OwnServer } from '../support/own-server';
 import { makeTestDirectory, removeTestDirectory } from '../support/test-directory';
 
@@ -47,7 +47,7 @@ describe('a base backup', () => {
     ]);
     for (const { name, bytes } of manifest.files) expect(statSync(path.join(root, name)).size).toBe(bytes);
     const stored = readFileSync(path.join(root, `backups/${manifest.id}/manifest.json`), 'utf8');
-    expect(JSON.parse(stored)).toEqual(JSON.parse(JSON.stringify(manifest)));
+    expect(readManifest(manifest.id, stored, [key])).toEqual(JSON.parse(JSON.stringify(manifest)));
     expect(readFileSync(path.join(root, manifest.files[0]!.name)).includes('PG_VERSION')).toBe(false);
     await expect(verify()).resolves.toBeUndefined();
   });

@@ -3,7 +3,7 @@ import { LOGINS } from '../../src/database/login-definitions';
 import { type Query, readCatalogue } from '../support/catalogue';
 import { newDatabase, type TestDatabase, type TestLogin } from '../support/postgres';
 import { insertOf, Rows } from '../support/rows';
-import { IDENTITY_TABLES, TENANT_TABLES } from '../support/tenant-tables';
+import { IDENTITY_TABLES, TENANT_TABLES, TENANTS } from '../support/tenant-tables';
 
 const NOT_ALLOWED = { code: '42501' };
 const APPEND_ONLY = { code: '42501', message: 'the audit trail is append-only' };
@@ -157,9 +157,37 @@ describe('the app login', () => {
   });
 });
 
-describe.each(['monitor', 'backup'] as const)('the %s login', (login) => {
+describe('the monitor login', () => {
   it.each([...TENANT_TABLES, ...IDENTITY_TABLES])('reads no row of %s', async (name) => {
-    await refused(login, `SELECT FROM ${name}`);
+    await refused('monitor', `SELECT FROM ${name}`);
+  });
+});
+
+describe('the backup login', () => {
+  it.each(IDENTITY_TABLES)('has no right on %s', async (name) => {
+    for (const statement of [`SELECT FROM ${name}`, ...changesOf(name)]) await refused('backup', statement);
+  });
+
+  it.each(TENANT_TABLES)('sees of %s the rows of the set tenant alone', async (name) => {
+    const column = name === TENANTS ? 'id' : 'tenant_id';
+    expect(await database.query('backup', `SELECT FROM ${name}`)).toEqual([]);
+    const found = await database.inTransaction('backup', tenantId, (client) =>
+      client.query<{ owner: string }>(`SELECT DISTINCT ${column} AS owner FROM ${name}`),
+    );
+    expect(found.rows).toEqual([{ owner: tenantId }]);
+  });
+
+  it('brings an account back disabled, and no other way', async () => {
+    const back = newId();
+    await database.query('backup', 'SELECT ops.bring_back_account($1, $2, $3)', [back, `${back}@tenant.test`, 'Back']);
+    const [account] = await database.query(
+      'admin',
+      'SELECT status, platform_role, (SELECT count(*)::int FROM identity.credentials WHERE user_id = id) AS passwords FROM identity.users WHERE id = $1',
+      [back],
+    );
+    expect(account).toEqual({ status: 'disabled', platform_role: null, passwords: 0 });
+    for (const login of ['app', 'platform', 'monitor'] as const)
+      await refused(login, `SELECT ops.bring_back_account('${newId()}', 'x@tenant.test', 'x')`);
   });
 });
 

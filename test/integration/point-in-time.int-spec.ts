@@ -3,15 +3,13 @@ import { existsSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { BackupStore } from '../../src/backups/backup-store';
-import { OutsideCoverageError } from '../../src/backups/coverage';
-import { LocalRepository } from '../../src/backups/local-repository';
-import { planRestore, restore } from '../../src/backups/restore';
-import { BackupKey } from '../../src/backups/sealed-stream';
-import { takeBackup } from '../../src/backups/take-backup';
-import { WalReceiver } from '../../src/backups/wal-receiver';
+import { OutsideCoverageError, type RecoveredCluster } from '../../src/backups/engine';
+import { BackupStore } from '../../src/backups/native/backup-store';
+import { LocalRepository } from '../../src/backups/repository/local-repository';
+import { NativeEngine } from '../../src/backups/native/native-engine';
+import { BackupKey } from '../../src/backups/repository/sealed-stream';
+import { WalReceiver } from '../../src/backups/native/wal-receiver';
 import { verifyCluster } from '../../src/database/cluster-verification';
-import type { RecoveryServer } from '../../src/database/recovery-server';
 import { WalSource } from '../../src/database/wal-source';
 import { eventually } from '../support/eventually';
 import { OwnServer } from '../support/own-server';
@@ -23,7 +21,7 @@ const BIN_DIR = process.env.TEST_POSTGRES_BIN;
 let server: OwnServer;
 let source: WalSource;
 let owner: pg.Client;
-let store: BackupStore;
+let engine: NativeEngine;
 let directory: string;
 /** By the server's clock after each row. (A Date has no microseconds: cut off, it would lie before the commit.) */
 const written: Date[] = [];
@@ -33,7 +31,8 @@ beforeAll(async () => {
   directory = makeTestDirectory();
   source = await WalSource.connect(server.urls.backup, VARIABLE);
   const key = new BackupKey(randomBytes(32));
-  store = new BackupStore(new LocalRepository(path.join(directory, 'repository')), [key]);
+  const store = new BackupStore(new LocalRepository(path.join(directory, 'repository')), [key]);
+  engine = new NativeEngine(store, { url: () => server.urls.backup, binDir: BIN_DIR });
   const receiver = new WalReceiver({
     source,
     store,
@@ -45,12 +44,7 @@ beforeAll(async () => {
   owner = new pg.Client({ connectionString: server.urls.owner });
   await owner.connect();
   await owner.query('CREATE TABLE public.numbers (number int)');
-  await takeBackup({
-    store,
-    url: server.urls.backup,
-    variable: VARIABLE,
-    checkpoint: 'fast',
-  });
+  await engine.createBackup({ checkpoint: 'fast' });
   for (let number = 0; number < 3; number += 1) {
     await owner.query('INSERT INTO public.numbers VALUES ($1)', [number]);
     const { rows } = await owner.query<{ now: Date }>("SELECT clock_timestamp() + interval '1 ms' AS now");
@@ -58,8 +52,8 @@ beforeAll(async () => {
     await sleep(20);
   }
   await eventually(async () => {
-    const { window } = await planRestore(store, { kind: 'latest' });
-    expect(window.to.getTime()).toBeGreaterThan(written.at(-1)!.getTime());
+    const { until } = await engine.planRestore({ moment: { kind: 'latest' } });
+    expect(until.getTime()).toBeGreaterThan(written.at(-1)!.getTime());
   }, 30_000);
   receiver.stop();
   await received;
@@ -74,11 +68,11 @@ afterAll(async () => {
 /** Looks at a cluster restored to that moment, as its superuser. */
 async function restored<Result>(
   at: Date | undefined,
-  look: (client: pg.Client, server: RecoveryServer) => Promise<Result>,
+  look: (client: pg.Client, server: RecoveredCluster) => Promise<Result>,
 ): Promise<Result> {
   const target = path.join(directory, `restored-${randomBytes(3).toString('hex')}`);
-  const plan = await planRestore(store, at ? { kind: 'time', at } : { kind: 'latest' });
-  const recovered = await restore({ store, plan, directory: target, binDir: BIN_DIR });
+  const plan = await engine.planRestore({ moment: at ? { kind: 'time', at } : { kind: 'latest' } });
+  const recovered = await engine.materialize(plan, { directory: target });
   const client = new pg.Client({ connectionString: recovered.adminUrl('own') });
   try {
     await client.connect();
@@ -109,7 +103,7 @@ describe('a restore', () => {
 
   it('is refused for a time that is not covered, which PostgreSQL would not notice', async () => {
     for (const at of [new Date(written[0]!.getTime() - 3_600_000), new Date(Date.now() + 60_000)])
-      await expect(planRestore(store, { kind: 'time', at })).rejects.toThrow(OutsideCoverageError);
+      await expect(engine.planRestore({ moment: { kind: 'time', at } })).rejects.toThrow(OutsideCoverageError);
   });
 });
 

@@ -86,8 +86,19 @@ describe('SigningKeysService', () => {
 
     time.pass(1_200_000);
     await rotating.rotate();
-    expect(await database.query('admin', 'SELECT kid FROM identity.signing_keys')).toEqual([{ kid: successor }]);
+    expect(
+      await database.query(
+        'admin',
+        'SELECT kid, length(sealed_key) > 0 AS signs FROM identity.signing_keys ORDER BY 2',
+      ),
+    ).toEqual([
+      { kid: old, signs: false },
+      { kid: successor, signs: true },
+    ]);
     expect(await other.find(old)).toBeUndefined();
+    time.pass(61_000);
+    expect((await other.publicKeys()).map(({ kid }) => kid)).toEqual([successor]);
+    expect((await other.documentKeys()).map(({ kid }) => kid)).toEqual([successor, old]); // what it signed is still genuine
   });
 
   it('reads the keys again for an unknown kid, and not more often than every five seconds', async () => {

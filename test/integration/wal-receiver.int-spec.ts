@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { BackupStore } from '../../src/backups/backup-store';
-import { LocalRepository } from '../../src/backups/local-repository';
-import { BackupKey } from '../../src/backups/sealed-stream';
-import { gapsIn, type WalArchive } from '../../src/backups/wal-archive';
-import { WalReceiver } from '../../src/backups/wal-receiver';
+import { BackupStore } from '../../src/backups/native/backup-store';
+import { LocalRepository } from '../../src/backups/repository/local-repository';
+import { BackupKey } from '../../src/backups/repository/sealed-stream';
+import { gapsIn, type WalArchive } from '../../src/backups/native/wal-archive';
+import { WalReceiver } from '../../src/backups/native/wal-receiver';
 import { WalSource } from '../../src/database/wal-source';
 import { eventually } from '../support/eventually';
 import { OwnServer } from '../support/own-server';

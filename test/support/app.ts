@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
+import path from 'node:path';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { BootstrapAdministrator } from '../../src/auth/bootstrap-administrator';
+import { type BackupEnv, readBackupEnv } from '../../src/config/backup-env';
 import { Env, readEnv } from '../../src/config/env';
 import { createApp } from '../../src/create-app';
 import { createDocument } from '../../src/openapi';
@@ -52,8 +54,14 @@ export class SignedInClient extends ApiClient {
 
 const ADMINISTRATOR = { email: 'administrator@tenantry.test', name: 'Administrator' };
 
-/** @param overrides of the configuration; the defaults are production's, but for where the database is and METRICS_TOKEN */
-export async function createTestApp(overrides: Partial<Env> = {}): Promise<TestApp> {
+/**
+ * @param overrides of the configuration; the defaults are production's, but for where the database is and METRICS_TOKEN
+ * @param options.withBackups there is a repository (an empty one), though nothing is backed up by itself
+ */
+export async function createTestApp(
+  overrides: Partial<Env> = {},
+  options: { withBackups?: boolean } = {},
+): Promise<TestApp> {
   const { directory } = await testServer();
   const password = newPassword();
   const env = Object.assign(readEnv({ NODE_ENV: 'test', DATA_DIR: directory }), {
@@ -67,7 +75,11 @@ export async function createTestApp(overrides: Partial<Env> = {}): Promise<TestA
   const database = await newDatabase({ timeouts: env });
   const instances: Instance[] = [];
   const start = async (): Promise<Instance> => {
-    const instance = await startInstance(env, database);
+    const instance = await startInstance(
+      env,
+      database,
+      options.withBackups ? backupsOf(database, directory) : undefined,
+    );
     instances.push(instance);
     return instance;
   };
@@ -103,8 +115,21 @@ export function newAddress(): string {
   return `198.18.${addresses >> 8}.${addresses & 255}`;
 }
 
-async function startInstance(env: Env, database: TestDatabase): Promise<Instance> {
-  const nest = await createApp(env, database.urls, false);
+function backupsOf({ name, urls }: TestDatabase, directory: string): BackupEnv {
+  return readBackupEnv({
+    POSTGRES_URL: urls.app,
+    POSTGRES_BACKUP_URL: urls.backup,
+    BACKUP_DIR: path.join(directory, 'repositories', name),
+    BACKUP_KEY: randomBytes(32).toString('base64'),
+    BACKUP_SCHEDULE: 'off',
+    DRILL_SCHEDULE: 'off',
+    BACKUP_RECEIVE: 'off',
+    DATA_DIR: directory,
+  });
+}
+
+async function startInstance(env: Env, database: TestDatabase, backups: BackupEnv | undefined): Promise<Instance> {
+  const nest = await createApp(env, database.urls, false, [], backups);
   const target = await serve(nest);
   const anonymous = (address = newAddress()): ApiClient => new ApiClient(target, { 'x-forwarded-for': address });
   const signIn = async ({ email, password }: Pick<Person, 'email' | 'password'>): Promise<SignedInClient> => {

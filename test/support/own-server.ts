@@ -19,15 +19,19 @@ export class OwnServer {
   private constructor(
     private readonly directory: string,
     private readonly settings: Settings,
+    private readonly binDir: string | undefined,
     private server: EmbeddedPostgres,
     readonly urls: LoginUrls,
     readonly bouncer: PgBouncer | undefined,
   ) {}
 
-  /** @param settings of postgresql.conf */
-  static async start(settings: Settings = {}): Promise<OwnServer> {
+  /**
+   * @param settings of postgresql.conf
+   * @param binDir of the server's programs; undefined: the embedded ones
+   */
+  static async start(settings: Settings = {}, binDir = process.env.TEST_POSTGRES_BIN): Promise<OwnServer> {
     const directory = makeTestDirectory();
-    const server = await launch(directory, settings);
+    const server = await launch(directory, settings, binDir);
     try {
       const { urls } = await bootstrapDatabase(server.adminUrl(), { database: DATABASE });
       await deployMigrations((urls as LoginUrls).owner);
@@ -36,6 +40,7 @@ export class OwnServer {
       return new OwnServer(
         directory,
         settings,
+        binDir,
         server,
         bouncer?.urlsOf(urls as LoginUrls) ?? (urls as LoginUrls),
         bouncer,
@@ -52,12 +57,17 @@ export class OwnServer {
     return this.server.adminUrl(DATABASE);
   }
 
+  /** Its data directory (PGDATA). */
+  get pgData(): string {
+    return this.server.dataDir;
+  }
+
   stop(): Promise<void> {
     return this.server.stop();
   }
 
   async startAgain(): Promise<void> {
-    this.server = await launch(this.directory, this.settings);
+    this.server = await launch(this.directory, this.settings, this.binDir);
   }
 
   /** As the kernel does when memory runs out. */
@@ -73,7 +83,6 @@ export class OwnServer {
   }
 }
 
-function launch(directory: string, settings: Settings): Promise<EmbeddedPostgres> {
-  const binDir = process.env.TEST_POSTGRES_BIN;
+function launch(directory: string, settings: Settings, binDir: string | undefined): Promise<EmbeddedPostgres> {
   return startEmbeddedPostgres({ dataDir: directory, settings, ...(binDir && { binDir }) });
 }

@@ -1,6 +1,7 @@
 import { newAccount, newSession, type SessionOfAccount } from './account';
 import type { ApiClient } from './api-client';
 import { newPassword, type TestApp } from './app';
+import { recordRestore } from './restored-tenant';
 import { scraperOf } from './scrape';
 import { type Cast, newPerson, newRole, newTenantWithOwner, newUser, type UserClient } from './tenant';
 
@@ -15,6 +16,8 @@ export interface Stage extends Pick<Cast, 'tenant' | 'owner' | 'admin'> {
   /** A person above tenants' reach, and a session of theirs. */
   session: SessionOfAccount;
   accountId: string;
+  /** Of the tenant, in place; it can be undone. */
+  restoreId: string;
   /** Of a statement that the database has run and can plan. */
   fingerprint: string;
 }
@@ -43,7 +46,20 @@ export async function setStage(app: TestApp): Promise<Stage> {
   ]);
   const [user, session] = await Promise.all([newUser(app, tenant, { roles: [roleId] }), newSession(app, account)]);
   const fingerprint = await knownStatement(app);
-  return { app, tenant, owner, admin, user, roleId, freeRoleId, session, accountId: account.id, fingerprint };
+  const restoreId = await recordRestore(app.database, tenant.id);
+  return {
+    app,
+    tenant,
+    owner,
+    admin,
+    user,
+    roleId,
+    freeRoleId,
+    session,
+    accountId: account.id,
+    restoreId,
+    fingerprint,
+  };
 }
 
 /** Any sign-in has run it. */
@@ -66,6 +82,7 @@ const inTenant = ({ tenant }: Stage) => ({ tenantId: tenant.id });
 const ofUser = (stage: Stage) => ({ ...inTenant(stage), userId: stage.user.id });
 const ofRole = (stage: Stage) => ({ ...inTenant(stage), roleId: stage.freeRoleId });
 const ofAccount = ({ accountId }: Stage) => ({ accountId });
+const ofRestore = ({ restoreId }: Stage) => ({ restoreId });
 
 /** Every operation of the OpenAPI document; every-route.e2e-spec.ts fails when one is missing here. */
 export const SCENARIOS: Record<string, Scenario> = {
@@ -93,6 +110,7 @@ export const SCENARIOS: Record<string, Scenario> = {
     status: 204,
   },
   'GET /.well-known/jwks.json': { caller: anonymous, status: 200 },
+  'GET /.well-known/document-keys.json': { caller: anonymous, status: 200 },
   'GET /v1/tenants': { status: 200 },
   'POST /v1/tenants': {
     caller: administrator,
@@ -150,6 +168,25 @@ export const SCENARIOS: Record<string, Scenario> = {
   'GET /v1/tenants/{tenantId}/audit-events': { ids: inTenant, status: 200 },
   'GET /v1/platform/audit-events': { caller: administrator, status: 200 },
   'GET /v1/platform/database/size': { caller: administrator, status: 200 },
+  'GET /v1/platform/erasures': { caller: administrator, status: 200 },
+  'POST /v1/platform/erasures': {
+    caller: administrator,
+    body: ({ tenant }) => ({ subject: 'tenant', subjectId: tenant.id, confirm: tenant.slug }),
+    status: 201,
+  },
+  'GET /v1/platform/tenant-restores': { caller: administrator, status: 200 },
+  'POST /v1/platform/tenant-restores': {
+    caller: administrator,
+    body: ({ tenant }) => ({ tenant: tenant.slug, at: '2026-11-23T10:15:00Z', mode: 'dry-run' }),
+    status: 202,
+  },
+  'GET /v1/platform/tenant-restores/{restoreId}': { caller: administrator, ids: ofRestore, status: 200 },
+  'POST /v1/platform/tenant-restores/{restoreId}/undo': {
+    caller: administrator,
+    ids: ofRestore,
+    body: () => ({ force: true }),
+    status: 200,
+  },
   'GET /v1/platform/accounts': { caller: administrator, status: 200 },
   'GET /v1/platform/accounts/{accountId}': { caller: administrator, ids: ofAccount, status: 200 },
   'PATCH /v1/platform/accounts/{accountId}': {

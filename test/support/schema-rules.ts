@@ -9,6 +9,19 @@ const PLATFORM_POLICIES = [
   "audit.events platform_events PERMISSIVE {tenantry_platform} ALL USING (tenant_id = '00000000-0000-0000-0000-000000000000'::uuid) CHECK (tenant_id = '00000000-0000-0000-0000-000000000000'::uuid)",
 ];
 
+/** What an erasure of a person reaches in all tenants: in the owner's functions that the platform login calls. */
+const ERASURE_POLICIES = ['app.memberships', 'audit.events'].map(
+  (table) =>
+    `${table} erasure PERMISSIVE {tenantry_owner} ALL USING (SESSION_USER = 'tenantry_platform'::name) CHECK (SESSION_USER = 'tenantry_platform'::name)`,
+);
+
+/** What restores of tenants have put aside is under the tenants' own rule. */
+const PUT_ASIDE_POLICIES = [
+  "ops.tenant_restore_rows erasure PERMISSIVE {tenantry_owner} ALL USING (SESSION_USER = 'tenantry_platform'::name) CHECK (SESSION_USER = 'tenantry_platform'::name)",
+  "ops.tenant_restore_rows backup_checksums PERMISSIVE {tenantry_owner} SELECT USING (SESSION_USER = 'tenantry_backup'::name) CHECK -",
+  'ops.tenant_restore_rows tenant_isolation PERMISSIVE {public} ALL USING (tenant_id = app.current_tenant()) CHECK (tenant_id = app.current_tenant())',
+];
+
 /** Unique across all tenants, on purpose. */
 const GLOBALLY_UNIQUE = ['app.tenants_slug_key'];
 
@@ -16,7 +29,16 @@ const GLOBALLY_UNIQUE = ['app.tenants_slug_key'];
 const SECURITY_DEFINERS = [
   'identity.active_session(uuid)',
   'identity.ensure_user(uuid,text,text,text)',
+  'ops.absent_accounts(uuid[],text[])',
+  'ops.bring_back_account(uuid,text,text)',
+  'ops.erase_accounts(uuid[])',
+  'ops.erase_tenant(uuid)',
+  'ops.is_tenant_erased(uuid)',
+  'ops.lock_compared_tables()',
+  'ops.table_checksums()',
+  'ops.tenant_of_slug(text)',
   'ops.tenant_sizes(integer)',
+  'ops.tenants_left_by(uuid[])',
 ];
 
 /** Search paths that lead to nothing that a caller could have made. */
@@ -60,12 +82,13 @@ export const SCHEMA_RULES: readonly SchemaRule[] = [
     parameters: tenantTables,
   },
   {
-    name: 'a tenant table has exactly the policies tenant_isolation for everybody and size_sampling for the owner, and those of the platform that are listed',
+    name: 'a tenant table has exactly the policies tenant_isolation for everybody, size_sampling and backup_checksums for the owner, and those of the platform that are listed',
     sql: `WITH ${TENANT_TABLES_SQL},
       expected AS (
         SELECT format('%s tenant_isolation PERMISSIVE {public} ALL USING (%s = app.current_tenant()) CHECK (%2$s = app.current_tenant())', name, own_key) AS policy
         FROM t
         UNION ALL SELECT name || ' size_sampling PERMISSIVE {tenantry_owner} SELECT USING (SESSION_USER = ''tenantry_monitor''::name) CHECK -' FROM t
+        UNION ALL SELECT name || ' backup_checksums PERMISSIVE {tenantry_owner} SELECT USING (SESSION_USER = ''tenantry_backup''::name) CHECK -' FROM t
         UNION ALL SELECT unnest($3::text[])
       ),
       actual AS (
@@ -74,7 +97,7 @@ export const SCHEMA_RULES: readonly SchemaRule[] = [
       )
       SELECT 'missing: ' || policy AS violation FROM expected WHERE policy NOT IN (SELECT policy FROM actual)
       UNION ALL SELECT 'unexpected: ' || policy FROM actual WHERE policy NOT IN (SELECT policy FROM expected)`,
-    parameters: [...tenantTables, PLATFORM_POLICIES],
+    parameters: [...tenantTables, [...PLATFORM_POLICIES, ...ERASURE_POLICIES, ...PUT_ASIDE_POLICIES]],
   },
   {
     name: 'what is unique in a tenant table is unique within the tenant',

@@ -20,12 +20,12 @@ export class ServerProcess {
   readonly ended: Promise<Ending>;
   private readonly child: ChildProcess;
 
-  /** @param env all that it finds in its environment, beside PATH and HOME; PORT is a free one unless given */
+  /** @param env all that it finds in its environment, beside PATH and HOME; PORT is a free one and BACKUP_SCHEDULE off unless given */
   constructor(project: string, env: Record<string, string>, command = [process.execPath, 'dist/main.js']) {
     const [file, ...args] = command;
     this.child = spawn(file!, args, {
       cwd: project,
-      env: { PATH: process.env.PATH, HOME: process.env.HOME, PORT: '0', ...env },
+      env: { PATH: process.env.PATH, HOME: process.env.HOME, PORT: '0', BACKUP_SCHEDULE: 'off', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true, // a process group of its own, which a terminal's Ctrl-C reaches as a whole
     });

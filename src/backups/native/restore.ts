@@ -1,0 +1,93 @@
+import { chownSync, createWriteStream, existsSync, mkdirSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { StartupError } from '../../common/errors';
+import { findPostgresBinaries } from '../../database/postgres-binaries';
+import { copyCommand, recover } from '../../database/recovery-server';
+import { type Account, serverAccount } from '../../database/unprivileged-account';
+import type { MaterializeOptions, RecoveredCluster, RestorePlan } from '../engine';
+import { assertMajor, recoveredCluster } from '../recovered-cluster';
+import type { BackupStore } from './backup-store';
+import { segmentsUpTo } from '../coverage';
+import { materialize } from './materialize';
+import type { NativeWindow } from './native-holdings';
+import type { ArchivedSegment } from './wal-archive';
+
+export interface RestoreOptions extends MaterializeOptions {
+  store: BackupStore;
+  /** From what. */
+  window: NativeWindow;
+  plan: RestorePlan;
+  /** Of PostgreSQL's programs, of the version that the backup is of; undefined: the embedded ones. */
+  binDir: string | undefined;
+}
+
+/**
+ * Restores a cluster into a new directory and replays it up to the moment; every byte of the backup is checked on the way.
+ * Where it fails nothing is left. The server that is running still has its own directory and notices nothing.
+ * @returns the server on it
+ * @throws StartupError when PostgreSQL's programs are of another version; BackupDamagedError; RecoveryFailedError
+ */
+export async function restore(options: RestoreOptions): Promise<RecoveredCluster> {
+  const { store, window, plan, directory, signal } = options;
+  const { moment } = plan.target;
+  if (existsSync(directory)) throw new StartupError(`${directory} exists. Choose a directory that does not.`);
+  const { backup, timeline } = window;
+  const segments = segmentsUpTo(moment.kind === 'point' ? { kind: 'time', at: plan.until } : moment, window);
+  const account = options.account ?? serverAccount(directory);
+  const binaries = await findPostgresBinaries(options.binDir, account);
+  assertMajor(binaries, backup.serverMajor);
+  const walDirectory = `${directory}.wal`;
+  try {
+    await materialize({
+      ...store,
+      manifest: backup,
+      directory,
+      account,
+      signal,
+      onProgress: (done) => options.onProgress?.('files', done, backup.clusterBytes),
+    });
+    await fetchLog(options, segments, walDirectory, account);
+    options.onProgress?.('replay', 0, segments.length);
+    const server = await recover({
+      pgData: directory,
+      restoreCommand: copyCommand(walDirectory),
+      target: moment,
+      timeline,
+      inspection: options.inspection,
+      isScratch: options.isScratch,
+      binaries,
+      account,
+      signal,
+    });
+    options.onProgress?.('replay', segments.length, segments.length);
+    return recoveredCluster(server, directory);
+  } catch (error) {
+    rmSync(directory, { recursive: true, force: true });
+    throw error;
+  } finally {
+    rmSync(walDirectory, { recursive: true, force: true }); // it is replayed
+  }
+}
+
+async function fetchLog(
+  { store, onProgress, signal }: RestoreOptions,
+  segments: readonly ArchivedSegment[],
+  target: string,
+  account: Account | undefined,
+): Promise<void> {
+  const { archive } = store;
+  const histories = await archive.listHistories();
+  const files = [...histories, ...segments];
+  mkdirSync(target, { mode: 0o700 });
+  if (account) chownSync(target, account.uid, account.gid);
+  const totalBytes = segments.length * archive.segmentBytes;
+  let doneBytes = 0;
+  for (const { file, name } of files) {
+    const copy = path.join(target, name);
+    await pipeline(await archive.read(file), createWriteStream(copy, { mode: 0o600 }), { signal });
+    if (account) chownSync(copy, account.uid, account.gid);
+    if (!name.endsWith('.history')) doneBytes += archive.segmentBytes;
+    onProgress?.('log', doneBytes, totalBytes);
+  }
+}

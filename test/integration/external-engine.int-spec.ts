@@ -1,0 +1,142 @@
+import pg from 'pg';
+import { NotOfThisEngineError, type RecoveredCluster } from '../../src/backups/engine';
+import { ExternalEngine } from '../../src/backups/external/external-engine';
+import { ownerUrlOf } from '../../src/backups/recovered-cluster';
+import { writePostgresUrl, readPostgresUrl } from '../../src/common/postgres-url';
+import { migrationStateOf } from '../../src/database/migrations';
+import { testServer } from '../support/postgres';
+import { at, LATEST, numbersOf, RecoveryStage } from '../support/recovery-stage';
+
+jest.setTimeout(180_000);
+
+/** The provider is played by the native engine: it restores the live server into a new one. */
+let live: RecoveryStage;
+let scratch: RecoveredCluster;
+/** When the database noted the time last, before it was lost. */
+let noted: Date;
+beforeAll(async () => {
+  live = await RecoveryStage.start();
+  await live.receive();
+  const provider = live.engineOf();
+  await provider.createBackup({ checkpoint: 'fast' });
+  await live.write(0);
+  noted = await note();
+  await live.stored(await live.write(1));
+  const plan = await provider.planRestore({ moment: LATEST });
+  scratch = await provider.materialize(plan, { directory: live.newTarget(), isScratch: true });
+  await live.write(2);
+});
+afterAll(async () => {
+  await scratch?.discard();
+  await live?.end();
+});
+
+/** As the elected instance does every 15 s. */
+async function note(): Promise<Date> {
+  const backup = new pg.Client({ connectionString: live.server.urls.backup });
+  await backup.connect();
+  const { rows } = await backup.query<{ at: Date }>(
+    `INSERT INTO ops.backup_state (observed_at, instance, engine, place) VALUES (now(), 'test', 'external', 'test')
+     ON CONFLICT (id) DO UPDATE SET observed_at = excluded.observed_at RETURNING observed_at AS at`,
+  );
+  await backup.end();
+  return rows[0]!.at;
+}
+
+function engine(
+  settings: { scratchUrl?: string | undefined; liveUrl?: string; refusesPlainText?: boolean } = {},
+): ExternalEngine {
+  const { liveUrl = live.server.urls.backup, refusesPlainText = false } = settings;
+  const scratchUrl = 'scratchUrl' in settings ? settings.scratchUrl : scratch.adminUrl('own');
+  return new ExternalEngine({ scratchUrl, liveUrl: () => liveUrl, refusesPlainText });
+}
+const planned = (scratchUrl: string | undefined) => engine({ scratchUrl }).planRestore({ moment: LATEST });
+const secondsFrom = (moment: Date, seconds: number): Date => new Date(moment.getTime() + seconds * 1_000);
+
+describe('the external engine', () => {
+  it('has no backups of its own, and says whose they are', async () => {
+    expect(await engine().listBackups()).toEqual([]);
+    expect(await engine().coverage()).toEqual([]);
+    for (const work of [engine().createBackup(), engine().verifyBackup(), engine().prune()]) {
+      await expect(work).rejects.toThrow(NotOfThisEngineError);
+      await expect(work).rejects.toThrow('Your provider');
+    }
+    for (const target of [{ moment: LATEST, backupId: 'one' }, { moment: { kind: 'point', name: 'one' } as const }])
+      await expect(engine().planRestore(target)).rejects.toThrow(NotOfThisEngineError);
+  });
+
+  it('says what the operator has to do where there is no restored server', async () => {
+    await expect(planned(undefined)).rejects.toThrow(/Have your provider restore the server .+ POSTGRES_SCRATCH_URL/);
+  });
+
+  it.each([
+    ['as it is', () => LATEST],
+    ['as of a moment', () => at(secondsFrom(noted, 5))],
+  ])('hands on what the provider has restored, %s, and never ends it', async (_, moment) => {
+    const plan = await engine().planRestore({ moment: moment() });
+    expect(plan).toMatchObject({ backup: undefined, timeline: 2 });
+    const cluster = await engine().materialize(plan);
+    expect(cluster.directory).toBeUndefined();
+    const numbers = async (): Promise<number[]> => {
+      const client = new pg.Client({ connectionString: cluster.adminUrl('own') });
+      await client.connect();
+      return numbersOf(client).finally(() => client.end());
+    };
+    expect(await numbers()).toEqual([0, 1]);
+    await cluster.finish();
+    await cluster.discard();
+    expect(await numbers()).toEqual([0, 1]);
+  });
+
+  it('gives a session of the owner, for migrations, without a password of its own', async () => {
+    const cluster = await engine().materialize(await engine().planRestore({ moment: LATEST }));
+    expect(await migrationStateOf(ownerUrlOf(cluster, 'own'))).toEqual({ pending: [], failed: [], edited: [] });
+    const client = new pg.Client({ connectionString: ownerUrlOf(cluster, 'own') });
+    await client.connect();
+    const { rows } = await client.query('SELECT current_user AS name').finally(() => client.end());
+    expect(rows).toEqual([{ name: 'tenantry_owner' }]);
+  });
+
+  it.each([
+    ['after', -1],
+    ['long before', 300],
+  ])('refuses a server that is of a time %s the moment', async (where, seconds) => {
+    const refused = engine().planRestore({ moment: at(secondsFrom(noted, seconds)) });
+    await expect(refused).rejects.toThrow(`is of ${noted.toISOString()}, which is ${where}`);
+  });
+
+  it.each([
+    ['by its own address', (url: string) => url],
+    ['by another name', (url: string) => url.replace('/own', '/postgres')],
+  ])('never takes the live server for the restored one, %s', async (_, change) => {
+    await expect(planned(change(live.server.adminUrl()))).rejects.toThrow('is the live server itself');
+  });
+
+  it('refuses the live server also where it was another one when the restore was planned', async () => {
+    const plan = await engine().planRestore({ moment: LATEST });
+    const swapped = engine({ scratchUrl: live.server.adminUrl() });
+    await expect(swapped.materialize(plan)).rejects.toThrow('is the live server itself');
+  });
+
+  it('refuses a server of another cluster', async () => {
+    const { adminUrl } = await testServer();
+    await expect(planned(adminUrl)).rejects.toThrow('of another cluster');
+  });
+
+  it('refuses what it cannot tell from the live server, since that does not answer', async () => {
+    const liveUrl = writePostgresUrl({
+      ...readPostgresUrl(live.server.urls.backup)!,
+      hosts: [{ host: '/nowhere', port: 5432 }],
+    });
+    const refused = engine({ liveUrl }).planRestore({ moment: LATEST });
+    await expect(refused).rejects.toThrow('found out by asking both');
+  });
+
+  it('refuses several hosts, and in production plain text to another machine', async () => {
+    const url = 'postgresql://admin:secret@one.example:5432,two.example:5432/own';
+    await expect(planned(url)).rejects.toThrow('must name one host');
+    const scratchUrl = 'postgresql://admin:secret@one.example:5432/own';
+    const refused = engine({ scratchUrl, refusesPlainText: true }).planRestore({ moment: LATEST });
+    await expect(refused).rejects.toThrow('POSTGRES_SCRATCH_URL would connect to another machine in plain text');
+  });
+});

@@ -1,0 +1,32 @@
+import { readdirSync, renameSync } from 'node:fs';
+import path from 'node:path';
+import type { EngineStage } from './engine-stage';
+import { flipBit } from './flip-bit';
+import { RecoveryStage } from './recovery-stage';
+
+/** The native engine, beside a server of the version that the tests run on. */
+export async function startNativeStage(): Promise<EngineStage> {
+  const stage = await RecoveryStage.start();
+  const store = stage.storeOf();
+  // A restore replays every segment.
+  await stage.receive(store, { heartbeatMs: 200, segmentAgeMs: 2_000 });
+  const engine = stage.engineOf(store);
+  const backups = path.join(stage.repositoryRoot, 'backups');
+  const log = path.join(stage.repositoryRoot, 'wal', '00000001');
+  return {
+    engine,
+    notes: store.notes,
+    backupUrl: stage.server.urls.backup,
+    write: (number) => stage.write(number),
+    stored: (at) => stage.stored(at, engine, 120_000),
+    damage: (id) => flipBit(path.join(backups, id, 'base.tar.gz.sealed')),
+    loseSegment: () => {
+      const file = path.join(log, readdirSync(log).toSorted().at(-2)!);
+      renameSync(file, path.join(stage.directory, 'lost'));
+      return () => renameSync(path.join(stage.directory, 'lost'), file);
+    },
+    newTarget: () => stage.newTarget(),
+    leftovers: () => stage.leftovers(),
+    end: () => stage.end(),
+  };
+}
