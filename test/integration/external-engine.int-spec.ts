@@ -16,7 +16,7 @@ let scratch: RecoveredCluster;
 let noted: Date;
 beforeAll(async () => {
   live = await RecoveryStage.start();
-  await live.receive();
+  await live.receive(undefined, { heartbeatMs: 200, segmentAgeMs: 2_000 }); // a restore replays every segment
   const provider = live.engineOf();
   await provider.createBackup({ checkpoint: 'fast' });
   await live.write(0);
