@@ -175,7 +175,7 @@ export class WalReceiver {
       const isOld = performance.now() - this.segmentBegunAt >= segmentAgeMs;
       if (this.received > this.stored && isOld) await source.switchSegment();
     } catch (error) {
-      this.logger.warn(`No heartbeat for the write-ahead log: ${(error as Error).message}`);
+      if (!this.stopping) this.logger.warn(`No heartbeat for the write-ahead log: ${(error as Error).message}`);
     } finally {
       this.isBeating = false;
     }
