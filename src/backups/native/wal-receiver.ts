@@ -1,4 +1,5 @@
 import { Logger } from '@nestjs/common';
+import { noteBufferGarbage } from '../../common/buffer-garbage';
 import { WalSource } from '../../database/wal-source';
 import { WalStream } from '../../database/wal-stream';
 import type { BackupStore } from './backup-store';
@@ -120,6 +121,7 @@ export class WalReceiver {
         if (number === until) return;
       }
       this.received = at + BigInt(data.length);
+      noteBufferGarbage(data.length);
     }
   }
 
