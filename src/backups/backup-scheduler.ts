@@ -15,6 +15,9 @@ import { openEngine } from './open-engine';
 /** Whoever has this lock in the database looks after backups. It lasts as long as its connection. */
 const LOCK = 'tenantry:backups';
 
+/** What is under way is abandoned within a moment; a place that does not answer must not use up the time of the whole stop (25 s). */
+const STOP_PATIENCE_MS = 10_000;
+
 /**
  * Backups that happen by themselves. Every instance tries to be elected; one is, and when it is gone, another within seconds.
  * What is due is found out from what is in the repository, so that a restart or a standstill of days is caught up with.
@@ -46,7 +49,7 @@ export class BackupScheduler implements OnApplicationBootstrap, OnModuleDestroy,
 
   async onApplicationShutdown(): Promise<void> {
     this.stop.abort();
-    await this.running;
+    await Promise.race([this.running, sleep(STOP_PATIENCE_MS, undefined, { ref: false })]);
   }
 
   /** Is this the elected instance? */

@@ -59,6 +59,8 @@ export interface RestorePlan {
   until: Date;
   /** PostgreSQL's; the programs that run the restored cluster must be of the same. */
   serverMajor: number;
+  /** Of the log that is laid beside the cluster before it is replayed; undefined: it comes piece by piece. */
+  logBytes?: number | undefined;
   /** For `latest`: the first piece of the log that is missing although later ones are there; what came after it is lost. */
   gap?: string | undefined;
 }

@@ -56,7 +56,9 @@ export async function recoverCluster(options: RecoveryOptions): Promise<Recovery
   const startedAt = performance.now();
   const { target, account } = targetOf(place);
   const restoring =
-    target === undefined ? undefined : await RestoringDirectory.prepare(target, plan.backup?.clusterBytes ?? 0);
+    target === undefined
+      ? undefined
+      : await RestoringDirectory.prepare(target, (plan.backup?.clusterBytes ?? 0) + (plan.logBytes ?? 0));
   const step = stepsOf(options);
 
   const point = plan.backup && (await readVerificationPoint(notes, plan.backup.id));

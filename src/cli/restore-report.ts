@@ -27,11 +27,12 @@ const TITLES: Record<RecoveryStep, string> = {
 export class RestoreReportForPeople implements RestoreReport {
   private readonly lines = new Map<MaterializeStep, ProgressLine>();
 
-  plan({ backup, timeline, until, gap }: RestorePlan, place: RecoveryPlace): void {
+  plan({ backup, timeline, until, logBytes, gap }: RestorePlan, place: RecoveryPlace): void {
     const what = backup
       ? `The backup ${backup.id} (${backup.finishedAt.toISOString()}, ${formatBytes(backup.clusterBytes)})`
       : "The provider's backup";
-    print(`${what} is restored, and its log of timeline ${timeline} is replayed to ${until.toISOString()}.`);
+    const log = logBytes === undefined ? 'its log' : `${formatBytes(logBytes)} of log`;
+    print(`${what} is restored, and ${log} of timeline ${timeline} replayed to ${until.toISOString()}.`);
     if (gap !== undefined)
       print(`LOG IS MISSING from ${gap} on: what was committed after that moment cannot be restored.`);
     if (place.kind === 'elsewhere') return print('It was restored by your provider, and is made fit to serve.');
@@ -91,7 +92,7 @@ export class RestoreReportForPeople implements RestoreReport {
 export class RestoreReportForPrograms implements RestoreReport {
   private toldAt = 0;
 
-  plan({ backup, timeline, until, serverMajor, gap }: RestorePlan, place: RecoveryPlace): void {
+  plan({ backup, timeline, until, serverMajor, logBytes, gap }: RestorePlan, place: RecoveryPlace): void {
     this.line({
       event: 'plan',
       backup: backup?.id ?? null,
@@ -100,6 +101,7 @@ export class RestoreReportForPrograms implements RestoreReport {
       gap: gap ?? null,
       serverMajor,
       bytes: backup?.clusterBytes ?? null,
+      logBytes: logBytes ?? null,
       directory: directoryOf(place),
       inPlace: place.kind === 'in-place',
       steps: RECOVERY_STEPS,

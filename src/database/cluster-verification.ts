@@ -1,3 +1,4 @@
+import { Logger } from '@nestjs/common';
 import pg from 'pg';
 import { PLATFORM_TENANT_ID } from '../common/id';
 import { LOGINS } from './login-definitions';
@@ -26,9 +27,9 @@ const HAS_TENANTRY = `SELECT to_regclass('app.tenants') IS NOT NULL AND to_regcl
 /**
  * Looks at a recovered cluster, as its superuser, before anybody else may: indexes and tables against amcheck, the checksums of all
  * other pages, every foreign key, row-level security, the serving logins, that each tenant has an owner, the migrations. It changes
- * nothing.
+ * nothing. A provider's administrator is no superuser: what is hidden from it is warned of, and is no finding.
  * @param urlOf of a database, as superuser
- * @returns empty: all is well
+ * @returns empty: all is well, as far as the login can see
  */
 export async function verifyCluster(
   urlOf: (database: string) => string,
@@ -38,9 +39,15 @@ export async function verifyCluster(
   const databases = await tenantryDatabases(urlOf);
   for (const database of databases) {
     await asked(urlOf(database), async (client) => {
+      const login = await readLogin(client);
       for (const check of checks) {
-        const problems = await CHECKS[check](client);
-        findings.push(...problems.map((problem) => ({ check, database, problem })));
+        try {
+          const problems = await lookAt(check, client, login);
+          findings.push(...problems.map((problem) => ({ check, database, problem })));
+        } catch (error) {
+          if (!(error instanceof HiddenError)) throw error;
+          logger.warn(`Not looked at in ${database}: ${check}. ${error.message}`);
+        }
       }
     });
   }
@@ -52,7 +59,10 @@ export async function verifyCluster(
 /** The names of the databases of a cluster that hold a Tenantry. */
 export async function tenantryDatabases(urlOf: (database: string) => string): Promise<string[]> {
   const { rows } = await asked<{ datname: string }>(urlOf('postgres'), (client) =>
-    client.query('SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY datname'),
+    client.query(
+      `SELECT datname FROM pg_database
+       WHERE datallowconn AND NOT datistemplate AND has_database_privilege(oid, 'CONNECT') ORDER BY datname`,
+    ),
   );
   const holding: string[] = [];
   for (const { datname } of rows) {
@@ -63,6 +73,43 @@ export async function tenantryDatabases(urlOf: (database: string) => string): Pr
 }
 
 type Look = (client: pg.Client) => Promise<string[]>;
+
+interface Login {
+  name: string;
+  isSuperuser: boolean;
+  seesAllRows: boolean;
+}
+
+/** The login may not look at this. */
+class HiddenError extends Error {}
+
+const logger = new Logger('Backups');
+const INSUFFICIENT_PRIVILEGE = '42501';
+/** Under forced row-level security they would see no rows, and so nothing wrong. */
+const OF_ROWS: readonly Check[] = ['references', 'owners'];
+
+async function readLogin(client: pg.Client): Promise<Login> {
+  const { rows } = await client.query<Login>(
+    `SELECT rolname AS name, rolsuper AS "isSuperuser", rolsuper OR rolbypassrls AS "seesAllRows" FROM pg_roles
+     WHERE rolname = current_user`,
+  );
+  return rows[0]!;
+}
+
+async function lookAt(check: Check, client: pg.Client, { name, isSuperuser, seesAllRows }: Login): Promise<string[]> {
+  if (OF_ROWS.includes(check) && !seesAllRows)
+    throw new HiddenError(`Row-level security hides the tenants' rows from ${name}.`);
+  try {
+    return await CHECKS[check](client);
+  } catch (error) {
+    const isMissing = error instanceof MissingExtensionError;
+    if (isSuperuser && isMissing) return [error.message];
+    if (isSuperuser || !(isMissing || isRefused(error))) throw error;
+    throw new HiddenError(`${name} may not: ${(error as Error).message}.`);
+  }
+}
+
+const isRefused = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === INSUFFICIENT_PRIVILEGE;
 
 const CHECKS: Record<Check, Look> = {
   indexes: (client) =>
@@ -126,6 +173,8 @@ const CHECKS: Record<Check, Look> = {
   },
 };
 
+class MissingExtensionError extends Error {}
+
 /** Runs one look for each thing; what it throws, or gives back a message about, is damage. */
 async function damage(client: pg.Client, extension: 'amcheck' | 'pg_prewarm', things: string): Promise<string[]> {
   const problems: string[] = [];
@@ -134,9 +183,9 @@ async function damage(client: pg.Client, extension: 'amcheck' | 'pg_prewarm', th
     try {
       await client.query(`CREATE EXTENSION IF NOT EXISTS ${extension}`);
     } catch (error) {
-      return [
+      throw new MissingExtensionError(
         `cannot be looked at without ${extension} (on Debian part of postgresql-<version>): ${(error as Error).message}`,
-      ];
+      );
     }
     const { rows } = await client.query<{ name: string; look: string }>(things);
     for (const { name, look } of rows) {
@@ -145,6 +194,7 @@ async function damage(client: pg.Client, extension: 'amcheck' | 'pg_prewarm', th
         const found = await client.query<{ blkno?: string; msg?: string }>(look);
         problems.push(...found.rows.flatMap(({ blkno, msg }) => (msg ? [`${name}, block ${blkno}: ${msg}`] : [])));
       } catch (error) {
+        if (isRefused(error)) throw error;
         problems.push(`${name}: ${(error as Error).message}`);
         await client.query('ROLLBACK TO look');
       }

@@ -20,6 +20,8 @@ export interface EmbeddedDatabase {
 
 const DATABASE = 'tenantry';
 const LOGINS_FILE = 'logins.json';
+/** Where nobody receives the log any more, it must not fill the disk: beyond this it is lost, and a base backup closes the gap. */
+const LOG_SETTINGS = { max_slot_wal_keep_size: '1GB' };
 
 /**
  * Starts the private PostgreSQL of a data directory with its logins and its schema up to date.
@@ -27,7 +29,7 @@ const LOGINS_FILE = 'logins.json';
  * @throws StartupError with the reason
  */
 export async function startEmbeddedDatabase(dataDir: string): Promise<EmbeddedDatabase> {
-  const server = await startEmbeddedPostgres({ dataDir, settings: STATISTICS_SETTINGS });
+  const server = await startEmbeddedPostgres({ dataDir, settings: { ...STATISTICS_SETTINGS, ...LOG_SETTINGS } });
   try {
     const urls = keepUrls(path.join(dataDir, LOGINS_FILE), server);
     await bootstrapDatabase(server.adminUrl(), {

@@ -28,6 +28,8 @@ export interface RecoverySettings {
   account: Account | undefined;
 }
 
+const CONF = 'postgresql.conf';
+const STAND_IN = '# For the recovery alone: the real one lies outside of the data directory.\n';
 const AUTO_CONF = 'postgresql.auto.conf';
 const KEPT_AUTO_CONF = 'postgresql.auto.conf.before-recovery';
 const HBA = 'recovery_hba.conf';
@@ -43,7 +45,7 @@ export function writeRecoverySettings(settings: RecoverySettings): void {
   }
   const original = readFileSync(file(KEPT_AUTO_CONF), 'utf8');
   // Debian keeps it outside of the data directory.
-  if (!existsSync(file('postgresql.conf'))) writeOwnedFile(file('postgresql.conf'), '', account);
+  if (!existsSync(file(CONF))) writeOwnedFile(file(CONF), STAND_IN, account);
   const lines = Object.entries(valuesOf(settings, file(HBA))).map(
     ([name, value]) => `${name} = '${value.replaceAll('\\', '\\\\').replaceAll("'", "''")}'\n`,
   );
@@ -57,6 +59,7 @@ export function removeRecoverySettings(pgData: string): void {
   const file = (name: string): string => path.join(pgData, name);
   if (existsSync(file(KEPT_AUTO_CONF))) renameSync(file(KEPT_AUTO_CONF), file(AUTO_CONF));
   for (const name of [HBA, SIGNAL]) rmSync(file(name), { force: true });
+  if (existsSync(file(CONF)) && readFileSync(file(CONF), 'utf8') === STAND_IN) rmSync(file(CONF));
 }
 
 function valuesOf(settings: RecoverySettings, hbaFile: string): Record<string, string> {

@@ -9,7 +9,8 @@ export interface WalPiece {
   data: Buffer;
 }
 
-const MAX_QUEUED_BYTES = 16 * 1024 * 1024;
+/** What comes while a segment is being stored waits with the server. */
+const MAX_QUEUED_BYTES = 1024 * 1024;
 /** Well within `wal_sender_timeout` (60 s), after which the server gives up on us. */
 const STATUS_INTERVAL_MS = 10_000;
 /** PostgreSQL counts microseconds from 2000-01-01. */

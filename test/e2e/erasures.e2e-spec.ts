@@ -244,6 +244,16 @@ describe('POST /v1/platform/erasures of a person', () => {
     await erase(body);
   });
 
+  it('lets a member go of a tenant that nobody owns', async () => {
+    const { tenant } = await newTenantWithOwner(app);
+    const member = await newUser(app, tenant, { roles: ['member'] });
+    await app.database.query('admin', 'DELETE FROM app.membership_roles WHERE tenant_id = $1 AND role_id = $2', [
+      tenant.id,
+      tenant.roles.owner,
+    ]);
+    await erase({ subject: 'account', subjectId: await accountOf(member), confirm: member.person.email });
+  });
+
   it('refuses the last administrator of the platform, and treats one who erases himself as all others', async () => {
     const other = await newAccount(app, { isAdministrator: true });
     const session = await newSession(app, other, { userAgent: 'Himself/1.0' });

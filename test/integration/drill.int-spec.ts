@@ -2,6 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import pg from 'pg';
+import { BackupScheduler } from '../../src/backups/backup-scheduler';
+import type { BackupTiming } from '../../src/backups/backup-timing';
+import { BackupWatch } from '../../src/backups/backup-watch';
 import { runDrill } from '../../src/backups/drills/drill';
 import { noteDrill, provedBackups } from '../../src/backups/drills/drill-notes';
 import type { DrillPhase, DrillReport } from '../../src/backups/drills/drill-report';
@@ -12,7 +15,9 @@ import { WalReceiver } from '../../src/backups/native/wal-receiver';
 import { LocalRepository } from '../../src/backups/repository/local-repository';
 import { BackupKey } from '../../src/backups/repository/sealed-stream';
 import { takeVerificationPoint, type VerificationPoint } from '../../src/backups/verification-point';
+import { Clock } from '../../src/common/clock';
 import { newId } from '../../src/common/id';
+import { readBackupEnv } from '../../src/config/backup-env';
 import { WalSource } from '../../src/database/wal-source';
 import { type Query, readCatalogue } from '../support/catalogue';
 import { eventually } from '../support/eventually';
@@ -21,7 +26,16 @@ import { Rows } from '../support/rows';
 import { makeTestDirectory, removeTestDirectory } from '../support/test-directory';
 
 const VARIABLE = 'POSTGRES_BACKUP_URL';
+const KEY = randomBytes(32);
+const TIMING: BackupTiming = { startDelayMs: 0, turnMs: 100, surveyMs: 200, retryMs: 300, receiveEveryMs: 500 };
 const tenantIds = [newId(), newId()];
+
+/** By it the night has passed. */
+class TomorrowsClock extends Clock {
+  override now(): Date {
+    return new Date(Date.now() + 24 * 3_600_000);
+  }
+}
 
 let server: OwnServer;
 let directory: string;
@@ -38,7 +52,7 @@ beforeAll(async () => {
   server = await OwnServer.start();
   directory = makeTestDirectory();
   scratch = path.join(directory, 'scratch');
-  store = new BackupStore(new LocalRepository(path.join(directory, 'repository')), [new BackupKey(randomBytes(32))]);
+  store = new BackupStore(new LocalRepository(path.join(directory, 'repository')), [new BackupKey(KEY)]);
   engine = new NativeEngine(store, { url: () => server.urls.backup, binDir: process.env.TEST_POSTGRES_BIN });
   source = await WalSource.connect(server.urls.backup, VARIABLE);
   receiver = new WalReceiver({ source, store, slot: 'test', heartbeatMs: 50, segmentAgeMs: 200 });
@@ -153,6 +167,35 @@ describe('a drill', () => {
       comparedEntries: null,
       report: { migrations: [expect.stringContaining('create_restore_drills')], findings: [] },
     });
+  }, 300_000);
+
+  it('is held by the elected instance when it is due, and known to all', async () => {
+    const env = readBackupEnv({
+      POSTGRES_URL: server.urls.app,
+      POSTGRES_BACKUP_URL: server.urls.backup,
+      BACKUP_DIR: path.join(directory, 'repository'),
+      BACKUP_KEY: KEY.toString('base64'),
+      BACKUP_SCHEDULE: 'off',
+      BACKUP_RECEIVE: 'off',
+      DRILL_DIR: scratch,
+      POSTGRES_BIN_DIR: process.env.TEST_POSTGRES_BIN ?? '',
+    });
+    const watch = new BackupWatch(env.schedule);
+    const scheduler = new BackupScheduler(env, watch, new TomorrowsClock(), TIMING);
+    scheduler.onApplicationBootstrap();
+    try {
+      await eventually(async () => {
+        expect(watch.overview?.drills.newest).toMatchObject({ status: 'succeeded', backupId: backup.id });
+        await Promise.resolve();
+      }, 240_000);
+      const { newest, lastSuccessAt } = watch.overview!.drills;
+      expect(lastSuccessAt).toEqual(newest!.startedAt);
+      expect(readdirSync(path.join(directory, 'repository', 'drills'))).toEqual([
+        `${newest!.id}.${backup.id}.succeeded.json.gz.sealed`,
+      ]);
+    } finally {
+      await scheduler.onApplicationShutdown();
+    }
   }, 300_000);
 
   it('fails, and says why, where the backup is damaged; that backup is not the one that is kept', async () => {

@@ -1,8 +1,10 @@
+import { Logger } from '@nestjs/common';
 import pg from 'pg';
 import { NotOfThisEngineError, type RecoveredCluster } from '../../src/backups/engine';
 import { ExternalEngine } from '../../src/backups/external/external-engine';
 import { ownerUrlOf } from '../../src/backups/recovered-cluster';
 import { writePostgresUrl, readPostgresUrl } from '../../src/common/postgres-url';
+import { verifyCluster } from '../../src/database/cluster-verification';
 import { migrationStateOf } from '../../src/database/migrations';
 import { testServer } from '../support/postgres';
 import { at, LATEST, numbersOf, RecoveryStage } from '../support/recovery-stage';
@@ -16,7 +18,7 @@ let scratch: RecoveredCluster;
 let noted: Date;
 beforeAll(async () => {
   live = await RecoveryStage.start();
-  await live.receive();
+  await live.receive(undefined, { heartbeatMs: 200, segmentAgeMs: 2_000 }); // a restore replays every segment
   const provider = live.engineOf();
   await provider.createBackup({ checkpoint: 'fast' });
   await live.write(0);
@@ -31,15 +33,24 @@ afterAll(async () => {
   await live?.end();
 });
 
+async function connected<Result>(url: string, work: (client: pg.Client) => Promise<Result>): Promise<Result> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
 /** As the elected instance does every 15 s. */
 async function note(): Promise<Date> {
-  const backup = new pg.Client({ connectionString: live.server.urls.backup });
-  await backup.connect();
-  const { rows } = await backup.query<{ at: Date }>(
-    `INSERT INTO ops.backup_state (observed_at, instance, engine, place) VALUES (now(), 'test', 'external', 'test')
-     ON CONFLICT (id) DO UPDATE SET observed_at = excluded.observed_at RETURNING observed_at AS at`,
+  const { rows } = await connected(live.server.urls.backup, (client) =>
+    client.query<{ at: Date }>(
+      `INSERT INTO ops.backup_state (observed_at, instance, engine, place) VALUES (now(), 'test', 'external', 'test')
+       ON CONFLICT (id) DO UPDATE SET observed_at = excluded.observed_at RETURNING observed_at AS at`,
+    ),
   );
-  await backup.end();
   return rows[0]!.at;
 }
 
@@ -77,11 +88,7 @@ describe('the external engine', () => {
     expect(plan).toMatchObject({ backup: undefined, timeline: 2 });
     const cluster = await engine().materialize(plan);
     expect(cluster.directory).toBeUndefined();
-    const numbers = async (): Promise<number[]> => {
-      const client = new pg.Client({ connectionString: cluster.adminUrl('own') });
-      await client.connect();
-      return numbersOf(client).finally(() => client.end());
-    };
+    const numbers = (): Promise<number[]> => connected(cluster.adminUrl('own'), numbersOf);
     expect(await numbers()).toEqual([0, 1]);
     await cluster.finish();
     await cluster.discard();
@@ -91,10 +98,30 @@ describe('the external engine', () => {
   it('gives a session of the owner, for migrations, without a password of its own', async () => {
     const cluster = await engine().materialize(await engine().planRestore({ moment: LATEST }));
     expect(await migrationStateOf(ownerUrlOf(cluster, 'own'))).toEqual({ pending: [], failed: [], edited: [] });
-    const client = new pg.Client({ connectionString: ownerUrlOf(cluster, 'own') });
-    await client.connect();
-    const { rows } = await client.query('SELECT current_user AS name').finally(() => client.end());
+    const { rows } = await connected(ownerUrlOf(cluster, 'own'), (client) =>
+      client.query('SELECT current_user AS name'),
+    );
     expect(rows).toEqual([{ name: 'tenantry_owner' }]);
+  });
+
+  it('is verified by an administrator who is no superuser, as far as he can see: what is hidden is said, and not called wrong', async () => {
+    await connected(scratch.adminUrl('own'), (client) =>
+      client.query('CREATE ROLE provider_admin LOGIN CREATEROLE CREATEDB IN ROLE tenantry_owner'),
+    );
+    const scratchUrl = writePostgresUrl({ ...readPostgresUrl(scratch.adminUrl('own'))!, user: 'provider_admin' });
+    const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation();
+    try {
+      const cluster = await engine({ scratchUrl }).materialize(
+        await engine({ scratchUrl }).planRestore({ moment: LATEST }),
+      );
+      expect(await verifyCluster(cluster.adminUrl)).toEqual([]);
+      const said = warn.mock.calls.map(([line]) => String(line)).join('\n');
+      for (const hidden of ['indexes', 'tables', 'checksums', 'references', 'owners'])
+        expect(said).toContain(`Not looked at in own: ${hidden}.`);
+      for (const seen of ['protection', 'logins', 'migrations']) expect(said).not.toContain(`: ${seen}.`);
+    } finally {
+      warn.mockRestore();
+    }
   });
 
   it.each([

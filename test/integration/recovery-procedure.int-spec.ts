@@ -12,6 +12,7 @@ import { openNotes } from '../../src/backups/repository/open-notes';
 import type { SealedNotes } from '../../src/backups/repository/sealed-notes';
 import { takeVerificationPoint, type VerificationPoint } from '../../src/backups/verification-point';
 import { BusyError, StartupError } from '../../src/common/errors';
+import { readPostgresUrl } from '../../src/common/postgres-url';
 import { type BackupEnv, readBackupEnv } from '../../src/config/backup-env';
 import { verifyCluster } from '../../src/database/cluster-verification';
 import { eventually } from '../support/eventually';
@@ -153,7 +154,9 @@ describe('a cluster that somebody else has restored', () => {
     } as unknown as NativeEngine;
     const plan: RestorePlan = { ...(await engine.planRestore({ moment: { kind: 'latest' } })), backup: undefined };
     const options = { engine: external, plan, place: { kind: 'elsewhere' } } as const;
-    const passwords = { owner: decodeURIComponent(new URL(server.urls.owner).password), app: 'of now' };
+    const passwordOf = (url: string): string => readPostgresUrl(url)!.password!;
+    const { owner, platform } = server.urls;
+    const passwords = { owner: passwordOf(owner), platform: passwordOf(platform), app: 'of now' };
     const result = await recover({ ...options, passwords });
     expect(result).toMatchObject({ directory: undefined, databases: ['own'], renewedLogins: ['tenantry_app'] });
 

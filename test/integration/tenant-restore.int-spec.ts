@@ -18,13 +18,13 @@ import { type Query, readCatalogue } from '../support/catalogue';
 import { type Doors, openDoors } from '../support/doors';
 import { eventually } from '../support/eventually';
 import { OwnServer } from '../support/own-server';
-import { Rows } from '../support/rows';
+import { insertOf, Rows } from '../support/rows';
 import { TENANT_TABLES } from '../support/tenant-tables';
 import { makeTestDirectory, removeTestDirectory } from '../support/test-directory';
 
 const OTHERS = 20;
 /** A restore takes seconds: tests share the moment that they go back to, and each has a tenant of its own from before it. */
-const TENANTS = 16;
+const TENANTS = 18;
 const SYSTEM = { type: 'system' } as const;
 
 let server: OwnServer;
@@ -460,6 +460,32 @@ describe('the people whom the rows of then refer to', () => {
     expect(result.findings).toMatchObject([{ code: 'email_taken', blocks: true }]);
     await expect(restore(tenant, at, 'in-place')).rejects.toMatchObject({ code: 'email_taken' });
     expect(await checksumsOf(tenant.id)).toEqual(now);
+  }, 240_000);
+});
+
+describe('a schema', () => {
+  it('of then is brought to that of today', async () => {
+    // As before the migration that makes one index.
+    const { rows: applied } = await admin.query<Record<string, unknown>>(
+      "DELETE FROM public._prisma_migrations WHERE migration_name LIKE '%_index_account_status' RETURNING *",
+    );
+    await admin.query('DROP INDEX identity.users_status_created_at_id_idx');
+    await NativeEngine.open(env).createBackup({ checkpoint: 'fast' });
+    const older = await momentFromNow();
+    await admin.query('CREATE INDEX users_status_created_at_id_idx ON identity.users (status, created_at, id)');
+    const { sql, values } = insertOf('public._prisma_migrations', applied[0]!);
+    await admin.query(sql, values);
+    const tenant = takeTenant();
+    const before = await checksumsOf(tenant.id);
+    await ruin(tenant);
+    await restore(tenant, older, 'in-place');
+    expect(await checksumsOf(tenant.id)).toEqual(before);
+  }, 240_000);
+
+  it('that is another one all the same is refused', async () => {
+    await admin.query('ALTER TABLE app.roles ADD COLUMN by_hand text');
+    await expect(restore(takeTenant(), at, 'in-place')).rejects.toMatchObject({ code: 'schema_differs' });
+    await admin.query('ALTER TABLE app.roles DROP COLUMN by_hand');
   }, 240_000);
 });
 

@@ -18,7 +18,7 @@ import { OwnServer } from './own-server';
 import { makeTestDirectory, removeTestDirectory } from './test-directory';
 
 /** The newest that Debian 12's pgBackRest (2.45) knows. */
-const BIN_DIR = '/usr/lib/postgresql/15/bin';
+export const BIN_DIR = '/usr/lib/postgresql/15/bin';
 const PACKAGES = 'apt-get update && apt-get install -y --no-install-recommends pgbackrest postgresql-15';
 const STANZA = 'stage';
 

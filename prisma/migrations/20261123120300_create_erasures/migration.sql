@@ -110,11 +110,13 @@ BEGIN
   FOR candidate IN SELECT DISTINCT m.tenant_id FROM app.memberships m WHERE m.user_id = ANY (erased) ORDER BY 1 LOOP
     PERFORM set_config('app.tenant_id', candidate::text, true);
     SELECT t.id, t.slug INTO tenant_id, slug FROM app.tenants t WHERE t.id = candidate FOR NO KEY UPDATE;
-    CONTINUE WHEN EXISTS (
-      SELECT FROM app.membership_roles held
+    -- Who does not own it leaves nobody behind, not even where nobody owns it.
+    CONTINUE WHEN (
+      SELECT count(*) FILTER (WHERE m.user_id = ANY (erased)) = 0 OR count(*) FILTER (WHERE m.user_id <> ALL (erased)) > 0
+      FROM app.membership_roles held
       JOIN app.roles r ON r.tenant_id = held.tenant_id AND r.id = held.role_id AND r.system_key = 'owner'
       JOIN app.memberships m ON m.tenant_id = held.tenant_id AND m.id = held.membership_id AND m.status = 'active'
-      WHERE held.tenant_id = candidate AND held.expires_at IS NULL AND m.user_id <> ALL (erased)
+      WHERE held.tenant_id = candidate AND held.expires_at IS NULL
     );
     RETURN NEXT;
   END LOOP;

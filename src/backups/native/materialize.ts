@@ -60,7 +60,8 @@ class ClusterWriter implements ClusterVisitor {
 
   async file(name: string, { mode }: { mode?: number | undefined }, content: NodeJS.ReadableStream): Promise<void> {
     const target = this.inside(name);
-    await pipeline(content, createWriteStream(target, { flags: 'wx', mode: 0o600, flush: true }), {
+    // Not flushed: PostgreSQL flushes the whole directory before it replays (SyncDataDirectory), faster than file by file.
+    await pipeline(content, createWriteStream(target, { flags: 'wx', mode: 0o600 }), {
       signal: this.signal,
     });
     // PostgreSQL refuses a cluster that others can write to, or read unless initdb was told so.

@@ -16,7 +16,7 @@ import { BackupStore } from './backup-store';
 import { coverageOf, spanOf, windowFor } from '../coverage';
 import { pointOf } from '../restore-points';
 import { readBackup } from './read-backup';
-import { restore } from './restore';
+import { logFor, restore } from './restore';
 import { expiredOf } from './retention';
 import { takeBackup } from './take-backup';
 
@@ -79,10 +79,20 @@ export class NativeEngine implements BackupEngine {
 
   async planRestore(target: RestoreTarget): Promise<RestorePlan> {
     const point = await pointOf(target.moment, this.store.notes);
-    const { backup, timeline, history, to, gap } = windowFor(target, await this.store.holdings(), point);
-    const until = target.moment.kind === 'time' ? target.moment.at : (point?.at ?? to);
-    const plan = { target, backup: summaryOf(backup), timeline, history, until, serverMajor: backup.serverMajor };
-    return target.moment.kind === 'latest' ? { ...plan, gap } : plan;
+    const { moment } = target;
+    const window = windowFor(target, await this.store.holdings(), point);
+    const { backup, timeline, history, gap } = window;
+    const until = moment.kind === 'time' ? moment.at : (point?.at ?? window.to);
+    return {
+      target,
+      backup: summaryOf(backup),
+      timeline,
+      history,
+      until,
+      serverMajor: backup.serverMajor,
+      logBytes: logFor(moment, until, window).length * this.store.archive.segmentBytes,
+      gap: moment.kind === 'latest' ? gap : undefined,
+    };
   }
 
   async materialize(plan: RestorePlan, options: MaterializeOptions): Promise<RecoveredCluster> {

@@ -4,6 +4,7 @@ import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { extract, type Headers } from 'tar-stream';
+import { noteBufferGarbage } from '../../common/buffer-garbage';
 import { BackupDamagedError } from '../engine';
 import type { BackupManifest } from './backup-manifest';
 import {
@@ -104,6 +105,7 @@ async function readCluster(
       const hashed = passing((chunk) => {
         hash.update(chunk);
         doneBytes += chunk.length;
+        noteBufferGarbage(chunk.length);
         options.onProgress?.(doneBytes);
       });
       await Promise.all([pipeline(entry, hashed), visitor.file(path, header, hashed)]);

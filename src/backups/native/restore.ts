@@ -5,7 +5,7 @@ import { StartupError } from '../../common/errors';
 import { findPostgresBinaries } from '../../database/postgres-binaries';
 import { copyCommand, recover } from '../../database/recovery-server';
 import { type Account, serverAccount } from '../../database/unprivileged-account';
-import type { MaterializeOptions, RecoveredCluster, RestorePlan } from '../engine';
+import type { MaterializeOptions, Moment, RecoveredCluster, RestorePlan } from '../engine';
 import { assertMajor, recoveredCluster } from '../recovered-cluster';
 import type { BackupStore } from './backup-store';
 import { segmentsUpTo } from '../coverage';
@@ -30,10 +30,9 @@ export interface RestoreOptions extends MaterializeOptions {
  */
 export async function restore(options: RestoreOptions): Promise<RecoveredCluster> {
   const { store, window, plan, directory, signal } = options;
-  const { moment } = plan.target;
   if (existsSync(directory)) throw new StartupError(`${directory} exists. Choose a directory that does not.`);
   const { backup, timeline } = window;
-  const segments = segmentsUpTo(moment.kind === 'point' ? { kind: 'time', at: plan.until } : moment, window);
+  const segments = logFor(plan.target.moment, plan.until, window);
   const account = options.account ?? serverAccount(directory);
   const binaries = await findPostgresBinaries(options.binDir, account);
   assertMajor(binaries, backup.serverMajor);
@@ -52,7 +51,7 @@ export async function restore(options: RestoreOptions): Promise<RecoveredCluster
     const server = await recover({
       pgData: directory,
       restoreCommand: copyCommand(walDirectory),
-      target: moment,
+      target: plan.target.moment,
       timeline,
       inspection: options.inspection,
       isScratch: options.isScratch,
@@ -68,6 +67,11 @@ export async function restore(options: RestoreOptions): Promise<RecoveredCluster
   } finally {
     rmSync(walDirectory, { recursive: true, force: true }); // it is replayed
   }
+}
+
+/** What of the log it takes. A restore point is as good as its time: PostgreSQL itself stops at its name. */
+export function logFor(moment: Moment, until: Date, window: NativeWindow): readonly ArchivedSegment[] {
+  return segmentsUpTo(moment.kind === 'point' ? { kind: 'time', at: until } : moment, window);
 }
 
 async function fetchLog(

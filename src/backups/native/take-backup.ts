@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { PassThrough, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
+import { noteBufferGarbage } from '../../common/buffer-garbage';
 import { type BaseBackupEvent, type LogPosition, streamBaseBackup } from '../../database/backup-stream';
 import { connectForReplication } from '../../database/replication-connection';
 import { type BackupManifest, directoryOf, manifestNameOf, newBackupId, writeManifest } from './backup-manifest';
@@ -93,6 +94,7 @@ async function storeFiles(
         await current!.write(event.chunk);
         if (current!.name !== 'base.tar') continue;
         clusterBytes += event.chunk.length;
+        noteBufferGarbage(event.chunk.length);
         storing.onProgress?.(clusterBytes, Math.max(totalBytes, clusterBytes));
       }
     }

@@ -1,4 +1,5 @@
 import { Logger } from '@nestjs/common';
+import { noteBufferGarbage } from '../../common/buffer-garbage';
 import { WalSource } from '../../database/wal-source';
 import { WalStream } from '../../database/wal-stream';
 import type { BackupStore } from './backup-store';
@@ -120,6 +121,7 @@ export class WalReceiver {
         if (number === until) return;
       }
       this.received = at + BigInt(data.length);
+      noteBufferGarbage(data.length);
     }
   }
 
@@ -175,7 +177,7 @@ export class WalReceiver {
       const isOld = performance.now() - this.segmentBegunAt >= segmentAgeMs;
       if (this.received > this.stored && isOld) await source.switchSegment();
     } catch (error) {
-      this.logger.warn(`No heartbeat for the write-ahead log: ${(error as Error).message}`);
+      if (!this.stopping) this.logger.warn(`No heartbeat for the write-ahead log: ${(error as Error).message}`);
     } finally {
       this.isBeating = false;
     }

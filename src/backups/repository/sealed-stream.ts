@@ -1,5 +1,6 @@
 import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto';
 import { Transform, type TransformCallback } from 'node:stream';
+import { noteBufferGarbage } from '../../common/buffer-garbage';
 
 /*
  * The format of a sealed file: a header (magic, the key's id, a salt), then frames: length, ciphertext, tag. AES-256-GCM
@@ -62,7 +63,7 @@ export function open(keys: readonly BackupKey[], name: string): Transform {
 class Sealer extends Transform {
   private readonly salt = randomBytes(SALT_BYTES);
   private readonly fileKey: Buffer;
-  private waiting: Buffer[] = [];
+  private readonly waiting: Buffer[] = [];
   private waitingBytes = 0;
   private frames = 0;
 
@@ -89,18 +90,29 @@ class Sealer extends Transform {
   }
 
   private frame(size: number, isLast: boolean): void {
-    const all = this.waiting.length === 1 ? this.waiting[0]! : Buffer.concat(this.waiting, this.waitingBytes);
-    const plain = all.subarray(0, size);
-    this.waiting = size < all.length ? [all.subarray(size)] : [];
-    this.waitingBytes -= size;
     const cipher = createCipheriv('aes-256-gcm', this.fileKey, nonceOf(this.frames, isLast));
     cipher.setAAD(Buffer.from(this.fileName));
-    const sealed = Buffer.concat([cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
     const length = Buffer.alloc(LENGTH_BYTES);
-    length.writeUInt32BE(sealed.length);
+    length.writeUInt32BE(size + TAG_BYTES);
     this.push(length);
-    this.push(sealed);
+    // Piece by piece: one frame after the other in buffers of their own would be garbage faster than it is collected.
+    for (const piece of this.takePieces(size)) this.push(cipher.update(piece));
+    cipher.final(); // GCM has nothing more to give
+    this.push(cipher.getAuthTag());
+    noteBufferGarbage(size);
     this.frames += 1;
+  }
+
+  private takePieces(size: number): Buffer[] {
+    const pieces: Buffer[] = [];
+    for (let missing = size; missing > 0;) {
+      const first = this.waiting.shift()!;
+      pieces.push(first.subarray(0, missing));
+      if (first.length > missing) this.waiting.unshift(first.subarray(missing));
+      missing -= Math.min(missing, first.length);
+    }
+    this.waitingBytes -= size;
+    return pieces;
   }
 }
 
@@ -159,6 +171,7 @@ class Opener extends Transform {
     if (this.size < LENGTH_BYTES + length) return false;
     if (this.held) this.push(this.openFrame(this.held, false));
     this.held = this.takeBytes(LENGTH_BYTES + length).subarray(LENGTH_BYTES);
+    noteBufferGarbage(length);
     return true;
   }
 
@@ -170,7 +183,9 @@ class Opener extends Transform {
     decipher.setAuthTag(sealed.subarray(-TAG_BYTES));
     this.frames += 1;
     try {
-      return Buffer.concat([decipher.update(sealed.subarray(0, -TAG_BYTES)), decipher.final()]);
+      const plain = decipher.update(sealed.subarray(0, -TAG_BYTES));
+      decipher.final(); // GCM has nothing more to give: it throws, or it is right
+      return plain;
     } catch {
       throw this.broken('it is damaged, cut off, or not what stood under this name');
     }
