@@ -9,7 +9,7 @@ import { asConflict } from '../database/database-errors';
 import type { TenantTx } from '../database/tenant-db';
 import type { ListUsersQuery } from './user.dto';
 import { type AssignedRoleRow, heldRoles } from './user-roles.repository';
-import { usersStatement, userStatement, userWithRolesStatement } from './user-statements';
+import { usersStatement, userStatement, userWithRolesStatement } from './user-statements.repository';
 
 const userColumns = {
   id: true,

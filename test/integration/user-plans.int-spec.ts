@@ -1,7 +1,7 @@
 import { newId } from '../../src/common/id';
 import { orderOf } from '../../src/common/keyset';
 import { USER_SORTS } from '../../src/users/user.dto';
-import { usersStatement, userStatement, userWithRolesStatement } from '../../src/users/user-statements';
+import { usersStatement, userStatement, userWithRolesStatement } from '../../src/users/user-statements.repository';
 import { newDatabase, type TestDatabase } from '../support/postgres';
 
 /** So many that no plan but the right one is cheap. */
