@@ -30,7 +30,6 @@ beforeAll(async () => {
   stage = await RecoveryStage.start({
     archive_mode: 'on',
     archive_command: `cp %p ${archived}/%f`,
-    max_slot_wal_keep_size: '64MB',
   });
   engine = stage.engineOf();
   await stage.receive();
@@ -163,7 +162,11 @@ describe('log that the server has let go of before it was stored', () => {
       const { rows } = await admin.query("SELECT FROM pg_replication_slots WHERE wal_status = 'lost'");
       expect(rows).toHaveLength(1);
     };
+    await admin.query("ALTER SYSTEM SET max_slot_wal_keep_size = '64MB'");
+    await admin.query('SELECT pg_reload_conf()');
     await eventually(isLost, 30_000);
+    await admin.query('ALTER SYSTEM RESET max_slot_wal_keep_size');
+    await admin.query('SELECT pg_reload_conf()');
     await admin.end();
 
     const gaps: string[] = [];
