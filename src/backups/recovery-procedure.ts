@@ -1,4 +1,6 @@
+import { existsSync } from 'node:fs';
 import path from 'node:path';
+import { StartupError } from '../common/errors';
 import { swapCluster } from '../database/cluster-swap';
 import { assertReplaceable, assertStopped } from '../database/stopped-cluster';
 import type { Account } from '../database/unprivileged-account';
@@ -107,6 +109,8 @@ export async function recoverCluster(options: RecoveryOptions): Promise<Recovery
 function targetOf(place: RecoveryPlace): { target: string | undefined; account?: Account | undefined } {
   switch (place.kind) {
     case 'new':
+      if (existsSync(place.directory))
+        throw new StartupError(`${place.directory} exists. Choose a directory that does not.`);
       return { target: place.directory, account: place.account };
     case 'in-place':
       return { target: place.pgData, account: assertReplaceable(place.pgData) };

@@ -87,12 +87,14 @@ async function listBackups(options: { json?: true }): Promise<void> {
 async function verifyBackups(id: string | undefined): Promise<void> {
   const engine = openEngine(readBackupEnv());
   const ids = id === undefined ? (await engine.listBackups()).map((backup) => backup.id) : [id];
-  if (ids.length === 0) throw new StartupError(`There is no backup in ${engine.place}.`);
+  const [damaged] = id === undefined ? ((await engine.damagedBackups?.()) ?? []) : [];
+  if (ids.length === 0 && !damaged) throw new StartupError(`There is no backup in ${engine.place}.`);
   for (const one of ids) {
     const progress = new ProgressLine(one);
     await engine.verifyBackup(one, (done, total) => progress.show(done, total)).finally(() => progress.end());
     print(`${one} is whole.`);
   }
+  if (damaged) throw damaged; // after the others: those are what can be restored from
 }
 
 async function prune(options: { days?: string; keep?: string; dryRun?: true }): Promise<void> {

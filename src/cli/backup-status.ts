@@ -1,5 +1,6 @@
 import { nextBackupAt, problemsOf } from '../backups/backup-verdict';
 import type { BackupOverview } from '../backups/backup-watch';
+import { drillProblems } from '../backups/drills/drill-verdict';
 import type { BackupSchedule } from '../config/backup-schedule';
 import { formatBytes, formatDuration, formatTime } from './terminal-text';
 
@@ -14,7 +15,9 @@ export interface BackupStatus {
 /** What is wrong, in words; nothing: all is well, or the application has nothing to do with it. */
 export function backupProblems({ schedule, overview }: BackupStatus, now: Date): string[] {
   if (!schedule) return [];
-  return overview ? problemsOf(overview, schedule, now) : ['How backups stand cannot be read.'];
+  if (!overview) return ['How backups stand cannot be read.'];
+  const isDrilled = schedule.drills !== undefined || overview.drills.newest !== null;
+  return [...problemsOf(overview, schedule, now), ...(isDrilled ? drillProblems(overview, now) : [])];
 }
 
 /** For programs; null: the application has nothing to do with backups, or it cannot be read. */

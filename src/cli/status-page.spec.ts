@@ -85,7 +85,7 @@ const overview = (over: Partial<BackupState> = {}): BackupOverview => ({
     ...over,
   },
   runs: { newest: {}, failuresInARow: 0 },
-  drills: { newest: null, lastSuccessAt: null },
+  drills: { newest: null, lastSuccessAt: new Date('2026-11-23T03:30:00Z') },
 });
 
 const findings = (over: Partial<Findings> = {}): Findings => ({
@@ -169,6 +169,19 @@ describe('the verdict', () => {
       'The newest backup is of 2026-11-22T01:59:00.000Z.',
     ],
     ['backups that cannot be read', ofBackups({ repositoryError: 'gone' }), 'Backups cannot be read.'],
+    [
+      'backups that nobody has proved',
+      problemsIn(
+        findings({
+          backups: {
+            schedule: SCHEDULE,
+            overview: { ...overview(), drills: { newest: null, lastSuccessAt: new Date('2026-11-20T03:30:00Z') } },
+          },
+        }),
+        env,
+      ),
+      'No drill has passed since 2026-11-20T03:30:00.000Z.',
+    ],
     ['log that is lost', ofBackups({ gap: 'x is missing.' }), 'Write-ahead log is lost: x is missing.'],
     ['log that nobody receives', ofBackups({ receiverUp: false }), 'Nobody receives the write-ahead log.'],
     [

@@ -3,11 +3,12 @@ import { Clock } from '../../src/common/clock';
 import type { ApiClient, ApiResponse } from '../support/api-client';
 import { createTestApp, type TestApp, type Tokens } from '../support/app';
 import { eventually } from '../support/eventually';
+import { recordRestore } from '../support/restored-tenant';
 import { newPerson, newTenantWithOwner, newUser } from '../support/tenant';
 
 let app: TestApp;
 beforeAll(async () => {
-  app = await createTestApp();
+  app = await createTestApp({}, { withBackups: true });
 });
 afterEach(() => jest.restoreAllMocks());
 afterAll(() => app?.close());
@@ -51,6 +52,16 @@ const POSTS: Record<string, () => Promise<{ caller: ApiClient; path: string; bod
     const { tenant } = await newTenantWithOwner(app);
     const body = { subject: 'tenant', subjectId: tenant.id, confirm: tenant.slug };
     return { caller: app.administrator, path: '/v1/platform/erasures', body };
+  },
+  '/v1/platform/tenant-restores': async () => {
+    const { tenant } = await newTenantWithOwner(app);
+    const body = { tenant: tenant.slug, at: '2026-11-23T10:15:00Z', mode: 'dry-run' };
+    return { caller: app.administrator, path: '/v1/platform/tenant-restores', body };
+  },
+  '/v1/platform/tenant-restores/{restoreId}/undo': async () => {
+    const { tenant } = await newTenantWithOwner(app);
+    const restoreId = await recordRestore(app.database, tenant.id);
+    return { caller: app.administrator, path: `/v1/platform/tenant-restores/${restoreId}/undo`, body: {} };
   },
   '/v1/auth/login': async () => {
     const { owner } = await newTenantWithOwner(app);

@@ -235,6 +235,8 @@ describe('log that is missing', () => {
     const env = newEnv();
     const instance = new Instance(env);
     await instance.isWell();
+    // What is taken away below is then no log of the backup itself.
+    await until(() => expect(instance.watch.overview!.state!.coverageTo).toBeInstanceOf(Date));
     const segments = (): string[] =>
       filesIn(env)
         .filter((name) => /^wal\/\w+\/\w/.test(name))

@@ -1,11 +1,12 @@
 import { renameSync } from 'node:fs';
 import path from 'node:path';
-import { BackupDamagedError, OutsideCoverageError, type RecoveredCluster } from '../../src/backups/engine';
+import pg from 'pg';
+import { BackupDamagedError, type Moment, OutsideCoverageError, type RecoveredCluster } from '../../src/backups/engine';
 import { readStanza } from '../../src/backups/pgbackrest/pgbackrest-info';
 import { PgBackRest } from '../../src/backups/pgbackrest/pgbackrest-program';
 import { RecoveryFailedError } from '../../src/database/recovery-server';
 import { describeWithPgBackRest, PgBackRestStage } from '../support/pgbackrest-stage';
-import { LATEST } from '../support/recovery-stage';
+import { at, LATEST, numbersOf } from '../support/recovery-stage';
 
 jest.setTimeout(300_000);
 
@@ -90,6 +91,35 @@ describeWithPgBackRest('pgBackRest', () => {
     expect(known).toHaveLength(2);
     const next = await stage.engine.createBackup({ checkpoint: 'fast' });
     expect(await stage.engine.listBackups()).toEqual([...known, next]);
+  });
+
+  it('leads along both timelines after a restore, and undoes it', async () => {
+    const lost = await stage.write(10);
+    await stage.stored(lost);
+    const before = new Date(lost.getTime() - 30); // between that commit and the one before
+    const plan = await stage.engine.planRestore({ moment: at(before) });
+    const restored = await stage.engine.materialize(plan, { directory: stage.newTarget() });
+    await restored.finish();
+    await stage.replaceServer(restored.directory!);
+    await stage.stored(await stage.write(11));
+
+    const spans = await stage.engine.coverage();
+    expect(new Set(spans.map(({ timeline }) => timeline))).toEqual(new Set([1, 2]));
+    expect(await stage.engine.planRestore({ moment: LATEST })).toMatchObject({ timeline: 2 });
+    const numbersAt = async (moment: Moment): Promise<number[]> => {
+      const cluster = await stage.engine.materialize(await stage.engine.planRestore({ moment }), {
+        directory: stage.newTarget(),
+        isScratch: true,
+      });
+      const client = new pg.Client({ connectionString: cluster.adminUrl('own') });
+      await client.connect();
+      const numbers = await numbersOf(client);
+      await client.end();
+      await cluster.discard();
+      return numbers.filter((number) => number >= 10);
+    };
+    expect(await numbersAt(LATEST)).toEqual([11]);
+    expect(await numbersAt(at(lost))).toEqual([10]);
   });
 
   it('says what is wrong in its own words', async () => {

@@ -121,6 +121,7 @@ describe('recoverCluster', () => {
     symlinkSync(server.pgData, link);
     await expect(recover({ place: { kind: 'in-place', pgData: link } })).rejects.toThrow('is a symbolic link');
     await expect(recover({ place: { kind: 'in-place', pgData: directory } })).rejects.toThrow('is no data directory');
+    await expect(recover({ place: { kind: 'new', directory } })).rejects.toThrow('exists. Choose a directory');
     const tablespace = path.join(server.pgData, 'pg_tblspc', '16999');
     mkdirSync(tablespace);
     await expect(recover()).rejects.toThrow('has tablespaces');

@@ -30,7 +30,6 @@ beforeAll(async () => {
   stage = await RecoveryStage.start({
     archive_mode: 'on',
     archive_command: `cp %p ${archived}/%f`,
-    max_slot_wal_keep_size: '64MB',
   });
   engine = stage.engineOf();
   await stage.receive();
@@ -78,8 +77,8 @@ describe('log that is missing in the middle', () => {
   it('is not noticed by PostgreSQL, which opens on a short history; we name it before anything is restored', async () => {
     const { root, engine: holed } = stage.copyOfRepository();
     const segments = await holed.store.archive.list(1);
-    // Those of the third number's commit and after it have one in between, by the time that is in their names.
-    const lost = segments.find(({ committedAt }) => committedAt && committedAt > written[2]!)!;
+    // By the time that is in its name: after what the backup itself needs, and before the fourth number.
+    const lost = segments.find(({ committedAt }) => committedAt && committedAt > written[3]!)!;
     rmSync(path.join(root, lost.file));
     expect(gapsIn(await holed.store.archive.list(1))).toEqual([lost.number]);
 
@@ -163,7 +162,11 @@ describe('log that the server has let go of before it was stored', () => {
       const { rows } = await admin.query("SELECT FROM pg_replication_slots WHERE wal_status = 'lost'");
       expect(rows).toHaveLength(1);
     };
+    await admin.query("ALTER SYSTEM SET max_slot_wal_keep_size = '64MB'");
+    await admin.query('SELECT pg_reload_conf()');
     await eventually(isLost, 30_000);
+    await admin.query('ALTER SYSTEM RESET max_slot_wal_keep_size');
+    await admin.query('SELECT pg_reload_conf()');
     await admin.end();
 
     const gaps: string[] = [];

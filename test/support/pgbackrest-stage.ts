@@ -40,8 +40,8 @@ export class PgBackRestStage implements EngineStage {
 
   private constructor(
     readonly server: OwnServer,
-    private readonly owner: pg.Client,
-    private readonly admin: pg.Client,
+    private owner: pg.Client,
+    private admin: pg.Client,
     readonly directory: string,
     readonly config: string,
     account: Account | undefined,
@@ -69,12 +69,19 @@ export class PgBackRestStage implements EngineStage {
       mkdirSync(path.join(directory, name), { mode: 0o700 });
       if (account) chownSync(path.join(directory, name), account.uid, account.gid);
     }
-    const [owner, admin] = [server.urls.owner, server.adminUrl()].map(
-      (url) => new pg.Client({ connectionString: url }),
-    );
-    await Promise.all([owner!.connect(), admin!.connect()]);
-    await owner!.query('CREATE TABLE public.numbers (number int)');
-    return new PgBackRestStage(server, owner!, admin!, directory, config, account);
+    const [owner, admin] = await connect(server);
+    await owner.query('CREATE TABLE public.numbers (number int)');
+    return new PgBackRestStage(server, owner, admin, directory, config, account);
+  }
+
+  /** Stops the server and starts it on a restored directory instead. */
+  async replaceServer(restored: string): Promise<void> {
+    await this.disconnect();
+    await this.server.stop();
+    renameSync(this.server.pgData, path.join(this.directory, 'replaced'));
+    renameSync(restored, this.server.pgData);
+    await this.server.startAgain();
+    [this.owner, this.admin] = await connect(this.server);
   }
 
   /** @param fullEveryDays 0: each backup is a full one */
@@ -139,12 +146,22 @@ export class PgBackRestStage implements EngineStage {
     return readdirSync(path.join(this.directory, 'targets'));
   }
 
-  async end(): Promise<void> {
+  private async disconnect(): Promise<void> {
     await this.owner.end();
     await this.admin.end();
+  }
+
+  async end(): Promise<void> {
+    await this.disconnect();
     await this.server.remove();
     removeTestDirectory(this.directory);
   }
+}
+
+async function connect(server: OwnServer): Promise<[owner: pg.Client, admin: pg.Client]> {
+  const clients = [server.urls.owner, server.adminUrl()].map((url) => new pg.Client({ connectionString: url }));
+  for (const client of clients) await client.connect();
+  return clients as [pg.Client, pg.Client];
 }
 
 function configurationOf(directory: string, server: OwnServer): string {

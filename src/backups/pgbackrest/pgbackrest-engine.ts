@@ -31,6 +31,7 @@ import { type BackupInfo, baseBackupOf, readStanza, type Stanza, summaryOf } fro
 import { PgBackRest, PgBackRestError } from './pgbackrest-program';
 import { expire, expiredBackups } from './pgbackrest-retention';
 import { verifyRepository } from './pgbackrest-verify';
+import { markHistories } from './unarchived-histories';
 import { repositoryAccount } from './repository-account';
 
 type Settings = Extract<EngineSettings, { name: 'pgbackrest' }>;
@@ -161,7 +162,11 @@ export class PgBackRestEngine implements BackupEngine {
         account,
         signal,
       });
-      const cluster = recoveredCluster(server, directory);
+      const finish = async (): Promise<void> => {
+        await server.finish();
+        markHistories(directory, account);
+      };
+      const cluster = recoveredCluster({ ...server, finish }, directory);
       if (moment.kind === 'latest') await this.assertReplayed(cluster, window);
       onProgress?.('replay', 1, 1);
       return cluster;
