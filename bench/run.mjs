@@ -21,11 +21,10 @@ Measures Tenantry against a plain Fastify + pg server on a database of its own, 
   --seconds <n>      of each measurement (2)
   --rounds <n>       (3)
   --connections <n>  (8)
+  --warm-up <n>      seconds of each case and candidate (3), until code is compiled and connections are open
   --cases <names>    only these, comma separated, and without writing the report: ${CASES.map(({ name }) => name).join(', ')}
   --profile <dir>    writes a CPU profile of Tenantry there`;
 
-/** Of each case and candidate: until its code is compiled and its connections are open. */
-const WARM_UP_SECONDS = 3;
 /** In which a server finishes what the load generator no longer waited for. */
 const SETTLE_MS = 200;
 
@@ -70,6 +69,7 @@ function readOptions() {
       seconds: { type: 'string', default: '2' },
       rounds: { type: 'string', default: '3' },
       connections: { type: 'string', default: '8' },
+      'warm-up': { type: 'string', default: '3' },
       cases: { type: 'string' },
       profile: { type: 'string' },
       help: { type: 'boolean' },
@@ -77,19 +77,31 @@ function readOptions() {
   });
   const names = values.cases?.split(',');
   const cases = CASES.filter(({ name }) => names?.includes(name) ?? true);
-  const [seconds, rounds, connections] = [values.seconds, values.rounds, values.connections].map(Number);
-  const isWrong = !(seconds > 0 && rounds >= 1 && connections >= 1) || cases.length < (names?.length ?? 1);
+  const { seconds, rounds, connections, 'warm-up': warmUp } = mapValues(values, Number);
+  const isWrong =
+    !(seconds > 0 && rounds >= 1 && connections >= 1 && warmUp > 0) || cases.length < (names?.length ?? 1);
   if (isWrong) process.exitCode = 1;
   if (isWrong || values.help) return undefined;
-  return { seconds, rounds, connections, cases, profile: values.profile, isComplete: !names && !values.profile };
+  return {
+    seconds,
+    rounds,
+    connections,
+    warmUp,
+    cases,
+    profile: values.profile,
+    isComplete: !names && !values.profile,
+  };
 }
 
+const mapValues = (object, change) =>
+  Object.fromEntries(Object.entries(object).map(([key, value]) => [key, change(value)]));
+
 /** Rounds of cases of candidates: the two of a case run next to each other, and who begins alternates. */
-async function measureAll({ cases, rounds, seconds, connections }, servers, load, database) {
+async function measureAll({ cases, rounds, seconds, connections, warmUp }, servers, load, database) {
   const measure = (caseName, candidate, duration) =>
     load.measure({ caseName, url: servers[candidate].url, connections, seconds: duration });
   for (const { name } of cases) {
-    for (const candidate of ['tenantry', 'peer']) await measure(name, candidate, WARM_UP_SECONDS);
+    for (const candidate of ['tenantry', 'peer']) await measure(name, candidate, warmUp);
   }
   const samples = [];
   for (let round = 1; round <= rounds; round += 1) {

@@ -1,4 +1,11 @@
-import { accessibleWhere, ADMINISTRATOR_PERMISSIONS, buildAbility, permittedFields, rowOf } from './ability';
+import {
+  accessibleWhere,
+  ADMINISTRATOR_PERMISSIONS,
+  buildAbility,
+  isUnconditional,
+  permittedFields,
+  rowOf,
+} from './ability';
 import { CATALOGUE, OWN_PERMISSIONS, PLATFORM_PERMISSIONS } from './permissions';
 
 const me = '0199f2c0-7d3a-7cc1-8a44-0d8a2b7c9e21';
@@ -79,6 +86,37 @@ describe('accessibleWhere', () => {
       { subject: 'User', action: 'read', inverted: true },
     ]);
     expect(accessibleWhere(ability, 'read', 'User')).toEqual({ AND: [nothing] });
+  });
+});
+
+describe('isUnconditional', () => {
+  const where = (...permissions: Parameters<typeof buildAbility>[0]) =>
+    accessibleWhere(buildAbility(permissions, me), 'read', 'User', ['name']);
+  const all = { subject: 'User', action: 'read' };
+
+  it('is so where every row may be read, with the fields asked for', () => {
+    expect(isUnconditional(where(all))).toBe(true);
+  });
+
+  it.each([
+    ['nothing is allowed', []],
+    ['only some rows are', [{ ...all, conditions: { id: '$me' } }]],
+    ['some rows are not', [all, { ...all, inverted: true, conditions: { status: 'suspended' } }]],
+    ['none is', [all, { ...all, inverted: true }]],
+    ['the field may not be read', [{ ...all, fields: ['email'] }]],
+    [
+      'the field may be read on some rows',
+      [
+        { ...all, fields: ['email'] },
+        { ...all, conditions: { id: me } },
+      ],
+    ],
+  ])('is not so where %s', (_, permissions) => {
+    expect(isUnconditional(where(...permissions))).toBe(false);
+  });
+
+  it('is asked of nothing else', () => {
+    expect([{}, { OR: [] }, { AND: [{}], OR: [] }].map(isUnconditional)).toEqual([false, false, false]);
   });
 });
 

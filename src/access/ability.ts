@@ -76,6 +76,29 @@ export function accessibleWhere(
   subject: TenantSubject,
   fields: readonly string[] = [],
 ): object {
+  return remembered(ability, `where ${action} ${subject} ${fields.join()}`, () =>
+    conditionOf(ability, action, subject, fields),
+  );
+}
+
+/** Does a condition of accessibleWhere leave out no row? Then a statement of our own may do without it. */
+export function isUnconditional(where: object): boolean {
+  const parts = Object.values(where) as object[][];
+  return 'AND' in where && parts.length === 1 && parts[0]!.every((part) => Object.keys(part).length === 0);
+}
+
+/** What follows from an ability alone; abilities are shared by all requests of those who hold the same. */
+const derived = new WeakMap<AppAbility, Map<string, object>>();
+
+function remembered<Derived extends object>(ability: AppAbility, name: string, derive: () => Derived): Derived {
+  const known = derived.get(ability) ?? new Map<string, object>();
+  derived.set(ability, known);
+  const value = (known.get(name) as Derived | undefined) ?? derive();
+  known.set(name, value);
+  return value;
+}
+
+function conditionOf(ability: AppAbility, action: string, subject: TenantSubject, fields: readonly string[]): object {
   const conditions = [
     accessibleBy(ability as never, action as never).ofType(subject as never) as object,
     ...fields.map((field) => fieldCondition(ability, action, subject, field)),
@@ -97,7 +120,19 @@ function isImpossible(condition: object): boolean {
 }
 
 /** The fields of a loaded row that may be read (or written, by `action`). */
-export function permittedFields(ability: AppAbility, action: string, subject: TenantSubject, row: object): Set<string> {
+export function permittedFields(
+  ability: AppAbility,
+  action: string,
+  subject: TenantSubject,
+  row: object,
+): ReadonlySet<string> {
+  const onAnyRow = (): Set<string> => fieldsOf(ability, action, subject, row);
+  // Not rulesFor(): without a field it leaves out prohibitions of fields.
+  const isSameOnAll = ability.possibleRulesFor(action, subject).every(({ conditions }) => !conditions);
+  return isSameOnAll ? remembered(ability, `fields ${action} ${subject}`, onAnyRow) : onAnyRow();
+}
+
+function fieldsOf(ability: AppAbility, action: string, subject: TenantSubject, row: object): Set<string> {
   const all = SUBJECT_FIELDS[subject].fields;
   return new Set(
     permittedFieldsOf(ability, action, rowOf(subject, row), { fieldsFrom: (rule) => rule.fields ?? [...all] }),

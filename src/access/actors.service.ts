@@ -1,12 +1,30 @@
 import { Injectable } from '@nestjs/common';
 import { ForbiddenError, NotFoundError, UnauthenticatedError } from '../common/errors';
-import { ADMINISTRATOR_PERMISSIONS, buildAbility } from './ability';
+import { BoundedMap } from '../common/bounded-map';
+import { accompany } from '../database/abandonment';
+import { type Answer, isSameAnswer } from '../database/accompanying-check';
+import { ADMINISTRATOR_PERMISSIONS, type AppAbility, buildAbility } from './ability';
 import type { Actor, Caller, Origin } from './actor';
-import { ActorsRepository, type LoadedActor, type LoadedRole } from './actors.repository';
+import { ActorsRepository, type LoadedActor, type LoadedRole, readAnswer } from './actors.repository';
+import { ME } from './permissions';
 import { type Permission, SYSTEM_ROLES, type SystemRoleKey } from './system-roles';
+
+/** So many answers are kept: each takes some hundred bytes, and its ability is shared. */
+const MAX_KNOWN = 10_000;
+const MAX_ABILITIES = 1_000;
+
+/** What was true of a session in a tenant when it was asked last. */
+interface Known {
+  answer: Answer;
+  found: LoadedActor;
+  ability: AppAbility;
+}
 
 @Injectable()
 export class ActorsService {
+  private readonly known = new BoundedMap<string, Known>(MAX_KNOWN);
+  private readonly abilities = new BoundedMap<string, AppAbility>(MAX_ABILITIES);
+
   constructor(private readonly actors: ActorsRepository) {}
 
   /**
@@ -16,27 +34,69 @@ export class ActorsService {
    * @throws ForbiddenError when the tenant or the membership is suspended
    */
   async load(sessionId: string, tenantId: string | undefined, origin: Origin): Promise<Caller | Actor> {
-    const found = await this.actors.find(sessionId, tenantId);
-    if (!found) throw new UnauthenticatedError('session_ended', 'This session has ended. Sign in again.');
-    const isPlatformAdministrator = found.platformRole === 'administrator';
-    const permissions = [
-      ...(isPlatformAdministrator ? ADMINISTRATOR_PERMISSIONS : []),
-      ...found.roles.flatMap(permissionsOf),
-    ];
-    const caller: Caller = {
-      accountId: found.accountId,
-      sessionId,
-      email: found.email,
-      name: found.name,
-      isPlatformAdministrator,
-      ability: buildAbility(permissions, found.membershipId ?? undefined),
-      origin,
-    };
-    if (!tenantId) return caller;
-    if (!isPlatformAdministrator) assertMayEnter(found);
-    else if (found.tenantStatus === null) throw new NotFoundError('tenant');
-    return { ...caller, tenantId, userId: found.membershipId, roles: found.roles };
+    accompany(undefined); // whatever was believed of the caller, this is asked now
+    const key = `${sessionId} ${tenantId}`;
+    const answer = await this.actors.ask(sessionId, tenantId);
+    const before = this.known.get(key);
+    const known = before && isSameAnswer(before.answer, answer) ? before : this.read(answer);
+    if (!known) {
+      this.known.delete(key);
+      throw new UnauthenticatedError('session_ended', 'This session has ended. Sign in again.');
+    }
+    this.known.set(key, known);
+    return actorOf(known, sessionId, tenantId, origin);
   }
+
+  /**
+   * Who asked last in this session and tenant, for a request that only reads. Whether it is all so still is asked in the same
+   * round trip as what the request reads, and before anything is answered.
+   * @returns undefined when nothing is known, or nothing but a refusal
+   */
+  recall(sessionId: string, tenantId: string, origin: Origin): Actor | undefined {
+    const known = this.known.get(`${sessionId} ${tenantId}`);
+    if (!known || !mayEnter(known.found)) return undefined;
+    if (!this.actors.expect(known.answer, sessionId, tenantId)) return undefined;
+    return actorOf(known, sessionId, tenantId, origin) as Actor;
+  }
+
+  private read(answer: Answer): Known | undefined {
+    if (!answer) return undefined;
+    const found = readAnswer(answer);
+    return { answer, found, ability: this.abilityOf(found) };
+  }
+
+  /** One for all who hold the same, and who are the same where a condition may mean themselves. */
+  private abilityOf({ platformRole, roles, membershipId }: LoadedActor): AppAbility {
+    const permissions = [
+      ...(platformRole === 'administrator' ? ADMINISTRATOR_PERMISSIONS : []),
+      ...roles.flatMap(permissionsOf),
+    ];
+    const rules = JSON.stringify(permissions);
+    const key = rules.includes(ME) ? `${membershipId} ${rules}` : rules;
+    const ability = this.abilities.get(key) ?? buildAbility(permissions, membershipId ?? undefined);
+    this.abilities.set(key, ability);
+    return ability;
+  }
+}
+
+function actorOf(
+  { found, ability }: Known,
+  sessionId: string,
+  tenantId: string | undefined,
+  origin: Origin,
+): Caller | Actor {
+  const isPlatformAdministrator = found.platformRole === 'administrator';
+  const { accountId, email, name } = found;
+  const caller: Caller = { accountId, sessionId, email, name, isPlatformAdministrator, ability, origin };
+  if (!tenantId) return caller;
+  if (!isPlatformAdministrator) assertMayEnter(found);
+  else if (found.tenantStatus === null) throw new NotFoundError('tenant');
+  return { ...caller, tenantId, userId: found.membershipId, roles: found.roles };
+}
+
+function mayEnter(found: LoadedActor): boolean {
+  if (found.platformRole === 'administrator') return found.tenantStatus !== null;
+  return !found.tenantDeleted && found.tenantStatus === 'active' && found.membershipStatus === 'active';
 }
 
 function assertMayEnter(found: LoadedActor): void {

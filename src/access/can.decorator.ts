@@ -5,7 +5,12 @@ import type { ActionOn, Subject } from './permissions';
 export const ACCESS = Symbol('access');
 
 /** What a route demands. */
-export type RouteAccess = { public: true } | { public: false; action: string; subject: Subject };
+export type RouteAccess = { public: true } | GuardedAccess;
+export interface GuardedAccess {
+  public: false;
+  action: string;
+  subject: Subject;
+}
 
 /** The permission that a route demands. It is checked before the route runs, and shown in the OpenAPI document. */
 export function Can<S extends Subject>(action: ActionOn<S>, subject: S): MethodDecorator {

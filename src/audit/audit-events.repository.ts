@@ -4,6 +4,7 @@ import { afterCursor, type Order, orderBy, rowsFor } from '../common/keyset';
 import { PLATFORM_TENANT_ID } from '../common/id';
 import type { PlatformTx } from '../database/platform-db';
 import type { TenantTx } from '../database/tenant-db';
+import type { Deferring } from '../database/transaction';
 import type { ListAuditEventsQuery } from './audit-event.dto';
 
 export type AuditEventRow = Prisma.AuditEventGetPayload<object>;
@@ -16,9 +17,15 @@ export type NewAuditEvent = Omit<AuditEventRow, 'before' | 'after'> & {
 
 @Injectable()
 export class AuditEventsRepository {
-  async insert(tx: Pick<TenantTx, 'auditEvent'>, event: NewAuditEvent): Promise<void> {
-    const data = { ...event, before: jsonOf(event.before), after: jsonOf(event.after) };
-    await tx.auditEvent.create({ data, select: { id: true } });
+  /** It is written when the transaction commits, or not at all. */
+  insert(tx: Deferring, event: NewAuditEvent): void {
+    const { tenantId, id, occurredAt, action, result, actorType, actorAccountId, actorUserId } = event;
+    const { targetType, targetId, before, after, address, userAgent, requestId } = event;
+    tx.$atEnd(Prisma.sql`
+      INSERT INTO audit.events (tenant_id, id, occurred_at, action, result, actor_type, actor_account_id, actor_user_id,
+        target_type, target_id, before, after, address, user_agent, request_id)
+      VALUES (${tenantId}, ${id}, ${occurredAt}, ${action}, ${result}, ${actorType}, ${actorAccountId}, ${actorUserId},
+        ${targetType}, ${targetId}, ${jsonOf(before)}, ${jsonOf(after)}, ${address}, ${userAgent}, ${requestId})`);
   }
 
   list(tx: TenantTx, query: ListAuditEventsQuery, order: Order, accessible: object): Promise<AuditEventRow[]> {
@@ -52,6 +59,6 @@ export class AuditEventsRepository {
   }
 }
 
-function jsonOf(value: object | undefined): Prisma.InputJsonValue | typeof Prisma.DbNull {
-  return value ? (JSON.parse(JSON.stringify(value)) as Prisma.InputJsonValue) : Prisma.DbNull;
+function jsonOf(value: object | undefined): string | null {
+  return value ? JSON.stringify(value) : null;
 }

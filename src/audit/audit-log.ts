@@ -23,7 +23,7 @@ export interface Unidentified {
   origin?: Origin | undefined;
 }
 
-/** Writes the audit trail, in the transaction of the change that it tells of. */
+/** Writes the audit trail, in the transaction of the change that it tells of: with its COMMIT, in the same round trip. */
 @Injectable()
 export class AuditLog {
   constructor(
@@ -32,13 +32,15 @@ export class AuditLog {
   ) {}
 
   /** Records what happened in the tenant of `tx`. */
-  async record(tx: TenantTx, who: Actor | Caller | Unidentified, entry: AuditEntry): Promise<void> {
-    await this.events.insert(tx, this.rowOf(tx.tenantId, who, entry));
+  record(tx: TenantTx, who: Actor | Caller | Unidentified, entry: AuditEntry): Promise<void> {
+    this.events.insert(tx, this.rowOf(tx.tenantId, who, entry));
+    return Promise.resolve();
   }
 
   /** Records what happened above tenants: sign-ins, sessions, accounts. */
-  async recordForPlatform(tx: PlatformTx, who: Caller | Unidentified, entry: AuditEntry): Promise<void> {
-    await this.events.insert(tx, this.platformEvent(who, entry));
+  recordForPlatform(tx: PlatformTx, who: Caller | Unidentified, entry: AuditEntry): Promise<void> {
+    this.events.insert(tx, this.platformEvent(who, entry));
+    return Promise.resolve();
   }
 
   /** The same for who writes it without Prisma. */

@@ -15,6 +15,8 @@ export interface AccessTokenClaims {
   sub: string;
   sid: string;
   jti: string;
+  /** Seconds since 1970: the token counts until then. */
+  exp: number;
 }
 
 /** Makes access tokens. */

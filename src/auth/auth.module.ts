@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { APP_INTERCEPTOR } from '@nestjs/core';
 import { AccessTokensService } from './access-tokens.service';
 import { AccountTenantsRepository } from './account-tenants.repository';
 import { AccountsController } from './accounts.controller';
@@ -16,6 +17,7 @@ import { RefreshTokensRepository } from './refresh-tokens.repository';
 import { SessionsController } from './sessions.controller';
 import { SessionsRepository } from './sessions.repository';
 import { SessionsService } from './sessions.service';
+import { SettledRightsInterceptor } from './settled-rights.interceptor';
 import { SignInLimits } from './sign-in-limits';
 import { SignInService } from './sign-in.service';
 import { SigningKeysController } from './signing-keys.controller';
@@ -44,6 +46,8 @@ import { SigningKeysService } from './signing-keys.service';
     SignInService,
     SigningKeysRepository,
     SigningKeysService,
+    // After those of HttpModule, so within them.
+    { provide: APP_INTERCEPTOR, useClass: SettledRightsInterceptor },
   ],
   exports: [BootstrapAdministrator, JwtStrategy, SignInLimits, SigningKeysService],
 })

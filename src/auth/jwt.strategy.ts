@@ -3,10 +3,12 @@ import { Injectable } from '@nestjs/common';
 import { PassportStrategy } from '@nestjs/passport';
 import { isUUID } from 'class-validator';
 import passport from 'passport';
-import { ExtractJwt, type SecretOrKeyProvider, Strategy } from 'passport-jwt';
+import { ExtractJwt, type JwtFromRequestFunction, type SecretOrKeyProvider, Strategy } from 'passport-jwt';
+import type { RecallableRequest } from '../access/access.guard';
 import type { Actor, Caller } from '../access/actor';
 import { ActorsService } from '../access/actors.service';
 import { originOf } from '../access/origin';
+import { BoundedMap } from '../common/bounded-map';
 import { DomainError, InvalidInputError, UnauthenticatedError, UnavailableError } from '../common/errors';
 import { newId } from '../common/id';
 import { Env } from '../config/env';
@@ -18,7 +20,19 @@ import {
 } from './access-tokens.service';
 import { SigningKeysService } from './signing-keys.service';
 
-type BearerRequest = Parameters<typeof originOf>[0] & { params: { tenantId?: string } };
+type BearerRequest = Parameters<typeof originOf>[0] &
+  Partial<RecallableRequest> & { method: string; params: { tenantId?: string } };
+
+/** An access token that has proved genuine. */
+interface VerifiedToken {
+  kid: string;
+  claims: AccessTokenClaims;
+}
+
+/** So many are kept; each takes about a kilobyte. */
+const MAX_VERIFIED = 10_000;
+
+const bearerOf = ExtractJwt.fromAuthHeaderAsBearerToken() as (request: BearerRequest) => string | null;
 
 /** Who sends this access token, and what may they here? */
 @Injectable()
@@ -26,13 +40,15 @@ export class JwtStrategy extends PassportStrategy(Strategy) {
   /** Passport is one for the whole process, two applications in it (as in tests) must not take each other's strategy. */
   readonly registeredAs = `jwt:${newId()}`;
 
+  private readonly verified = new BoundedMap<string, VerifiedToken>(MAX_VERIFIED);
+
   constructor(
     env: Env,
-    keys: SigningKeysService,
+    private readonly keys: SigningKeysService,
     private readonly actors: ActorsService,
   ) {
     super({
-      jwtFromRequest: ExtractJwt.fromAuthHeaderAsBearerToken(),
+      jwtFromRequest: bearerOf as JwtFromRequestFunction,
       secretOrKeyProvider: keyProvider(keys),
       algorithms: [ACCESS_TOKEN_ALGORITHM],
       issuer: env.TOKEN_ISSUER,
@@ -42,15 +58,50 @@ export class JwtStrategy extends PassportStrategy(Strategy) {
     passport.use(this.registeredAs, this);
   }
 
-  /** Runs once the token has proved genuine. The session and its rights are asked of the database each time: no stale rights. */
+  /** A token that was verified before, and has not expired, is not verified again while its key counts. */
+  override authenticate(given: Parameters<Strategy['authenticate']>[0], options?: unknown): void {
+    const request = given as unknown as BearerRequest;
+    const known = this.verified.get(bearerOf(request) ?? '');
+    if (!known || known.claims.exp * 1000 <= Date.now()) return super.authenticate(given, options);
+    // Passport calls this on an object of its own for each request, which has `success` and `error`.
+    const { success, error } = this as unknown as Record<'success' | 'error', (outcome: unknown) => void>;
+    read(this.keys, known.kid)
+      .then(async (key) => {
+        if (key) success.call(this, await this.actorOf(request, known.claims));
+        else super.authenticate(given, options);
+      })
+      .catch((reason: unknown) => error.call(this, reason));
+  }
+
+  /** Runs once the token has proved genuine. */
   async validate(request: BearerRequest, claims: AccessTokenClaims): Promise<Caller | Actor> {
+    const token = bearerOf(request)!;
+    const actor = await this.actorOf(request, claims);
+    this.verified.set(token, { kid: headerOf(token).kid as string, claims });
+    return actor;
+  }
+
+  /**
+   * The session and its rights are asked of the database for each request: no stale rights. For one that only reads that
+   * goes along with what it reads (ActorsService.recall).
+   */
+  private async actorOf(request: BearerRequest, claims: AccessTokenClaims): Promise<Caller | Actor> {
     const { tenantId } = request.params;
     if (tenantId !== undefined && !isUUID(tenantId)) {
       throw new InvalidInputError([
         { pointer: '/path/tenantId', code: 'is_uuid', message: 'tenantId must be a UUID.' },
       ]);
     }
-    return this.actors.load(claims.sid, tenantId?.toLowerCase(), originOf(request));
+    const tenant = tenantId?.toLowerCase();
+    const origin = originOf(request);
+    const recalled =
+      tenant !== undefined && request.method === 'GET' ? this.actors.recall(claims.sid, tenant, origin) : undefined;
+    if (!recalled) return this.actors.load(claims.sid, tenant, origin);
+    request.reload = async () => {
+      request.reload = undefined;
+      request.user = await this.actors.load(claims.sid, tenant, origin);
+    };
+    return recalled;
   }
 }
 

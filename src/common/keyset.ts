@@ -81,7 +81,8 @@ function encodeCursor(order: Order, row: object): string {
   return Buffer.from(JSON.stringify([order.field, value, id])).toString('base64url');
 }
 
-function decodeCursor(order: Order, cursor: string): { value: string | Date; id: string } {
+/** The place in the list that a cursor names. @throws InvalidInputError when it is not one of ours for this order */
+export function decodeCursor(order: Order, cursor: string): { value: string | Date; id: string } {
   const invalid = new InvalidInputError(
     [
       {

@@ -3,7 +3,9 @@ export function pick<Item extends { id: string }>(
   item: Item,
   fields: ReadonlySet<string>,
 ): Partial<Item> & { id: string } {
-  return Object.fromEntries(
-    Object.entries(item).filter(([key]) => key === 'id' || fields.has(key)),
-  ) as Partial<Item> & { id: string };
+  const picked: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(item)) {
+    if (key === 'id' || fields.has(key)) picked[key] = value;
+  }
+  return picked as Partial<Item> & { id: string };
 }

@@ -1,10 +1,13 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import type { AccompanyingCheck } from './accompanying-check';
 
 /** The request for which code runs. */
 interface Scope {
   /** undefined: its work is done whether or not the caller waits. */
   signal: AbortSignal | undefined;
   requestId: string | undefined;
+  /** What must be true still before the request is answered. */
+  check?: AccompanyingCheck | undefined;
 }
 
 const scope = new AsyncLocalStorage<Scope>();
@@ -33,4 +36,20 @@ export function abandonment(): AbortSignal | undefined {
 /** Of the request for which this code runs; undefined outside of one. */
 export function currentRequestId(): string | undefined {
   return scope.getStore()?.requestId;
+}
+
+/**
+ * Has the request for which this code runs answered only once `check` has passed; undefined: there is nothing to check any more.
+ * @returns false outside of a request
+ */
+export function accompany(check: AccompanyingCheck | undefined): boolean {
+  const current = scope.getStore();
+  if (!current?.signal) return false;
+  current.check = check;
+  return true;
+}
+
+/** Of the request for which this code runs; undefined where nothing is to be checked. */
+export function accompanyingCheck(): AccompanyingCheck | undefined {
+  return scope.getStore()?.check;
 }

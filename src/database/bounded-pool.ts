@@ -1,13 +1,19 @@
 import type { Socket } from 'node:net';
 import pg from 'pg';
 import { UnavailableError } from '../common/errors';
+import { type Answer, OutdatedError } from './accompanying-check';
 import { type AbandonableConnection, abandonableClient } from './abandonable-client';
 import { abandonment } from './abandonment';
+import { batchingClient, type Batching, type BatchingConnection } from './batching-client';
+import { isUnknownStatement } from './database-errors';
 import { connectionUsed, connectionWaited, statementFailed } from './database-events';
+import { type DatabaseScope, databaseScope } from './database-scope';
 import type { HostSelector } from './host-selector';
 import { type MeasuredConnection, measuredClient } from './measured-client';
 import type { AnyPoolName } from './pool-name';
+import type { BatchStatement } from './statement-batch';
 
+type AnyFunction = (...args: unknown[]) => unknown;
 type ConnectCallback = (
   error: Error | undefined,
   client: pg.PoolClient | undefined,
@@ -15,7 +21,7 @@ type ConnectCallback = (
 ) => void;
 
 /** What pg has and its types do not tell. */
-interface RunningClient extends MeasuredConnection, AbandonableConnection {
+interface RunningClient extends MeasuredConnection, AbandonableConnection, BatchingConnection {
   readonly connection: { readonly ssl: pg.ClientConfig['ssl']; readonly sslNegotiation: 'postgres' | 'direct' };
   readonly host: string;
   readonly port: number;
@@ -34,23 +40,81 @@ interface CancelConnection {
 /**
  * A pool in which nobody waits for ever: callers queue up to a bound, beyond it they are told to come back; whose caller has
  * gone, his statement is cancelled. It keeps a connection through SQL errors and drops it on faults of the connection only.
+ *
+ * What is asked of it is of the tenant in whose scope it is asked (database-scope.ts), for that one statement or transaction:
+ * docs/tenancy.md says how the two travel together.
  */
 export class BoundedPool extends pg.Pool {
   /** How many callers wait until it is known where to connect. */
   private searching = 0;
+
+  /** Until tenant-canary.ts has tried more: what works with everything. */
+  readonly batching: Batching;
 
   constructor(
     readonly name: AnyPoolName,
     private readonly hosts: HostSelector,
     private readonly settings: pg.PoolConfig & { maxWaiting: number },
   ) {
-    super({ ...settings, Client: abandonableClient(measuredClient(name, hosts)) });
+    const batching: Batching = { areBatched: false, areNamed: false };
+    super({ ...settings, Client: batchingClient(abandonableClient(measuredClient(name, hosts)), batching) });
+    this.batching = batching;
+    // An assignment, since its many forms cannot be overridden in a type that says what they give.
+    this.query = ((...args: unknown[]) => this.ask(args)) as typeof this.query;
+  }
+
+  /** A promise, but for callers who give a callback. A text without a tenant goes pg's way: it may hold several statements. */
+  private ask(args: unknown[]): unknown {
+    const scope = databaseScope();
+    const [given, values] = args;
+    const isText = typeof given === 'string';
+    if (typeof args.at(-1) === 'function' || (isText && scope?.tenantId === undefined)) {
+      // oxlint-disable-next-line typescript/unbound-method -- applied to this at once
+      return Reflect.apply(super.query as AnyFunction, this, args);
+    }
+    const statement = isText ? { text: given, values: values as unknown[] | undefined } : (given as BatchStatement);
+    return this.runBatch([statement], scope).then(([result]) => result);
+  }
+
+  /**
+   * Several statements in one round trip, all or none, of the tenant in whose scope this is called.
+   * @returns what each gave
+   * @throws Error pg's own, of the first statement that failed
+   */
+  batch(statements: readonly BatchStatement[]): Promise<pg.QueryResult[]> {
+    return this.runBatch(statements, databaseScope());
+  }
+
+  private async runBatch(
+    statements: readonly BatchStatement[],
+    scope: DatabaseScope | undefined,
+  ): Promise<pg.QueryResult[]> {
+    const client = await this.lease();
+    const check = scope?.check?.isOpen ? scope.check : undefined;
+    let fault: Error | undefined;
+    try {
+      const all = check ? [check.statement, ...statements] : statements;
+      const results = await (client as unknown as RunningClient).sendBatch(all, scope);
+      if (!check) return results;
+      const [answer, ...others] = results;
+      check.settle(answer!.rows[0] as Answer);
+      return others;
+    } catch (error) {
+      if (!(error instanceof OutdatedError)) fault = error as Error;
+      throw error;
+    } finally {
+      client.release(fault);
+    }
   }
 
   override connect(): Promise<pg.PoolClient>;
   override connect(callback: ConnectCallback): void;
   override connect(callback?: ConnectCallback): Promise<pg.PoolClient> | void {
-    const lease = this.lease();
+    const scope = databaseScope();
+    const lease = this.lease().then((client) => {
+      (client as unknown as RunningClient).lease(scope);
+      return client;
+    });
     if (!callback) return lease;
     void lease.then(
       (client) => callback(undefined, client, (error) => client.release(error)),
@@ -122,11 +186,13 @@ export class BoundedPool extends pg.Pool {
     client.release = (error) => {
       signal?.removeEventListener('abort', onAbort);
       running.abandoned = undefined;
+      running.lease(undefined);
       connectionUsed.publish({ pool: this.name, seconds: (performance.now() - start) / 1000 });
       // pg-pool drops the connection with any error; one that PostgreSQL answered with has left it sound.
-      const isSound = error instanceof Error && 'severity' in error;
-      const { isReadOnly, address } = running;
-      release(isReadOnly || this.hosts.isSuperseded(address) || (isSound ? undefined : error));
+      const isSound = error instanceof Error && 'severity' in error && !isUnknownStatement(error);
+      const { isReadOnly, isInTransaction, address } = running;
+      const isUnfit = isReadOnly || isInTransaction || this.hosts.isSuperseded(address);
+      release(isUnfit || (isSound ? undefined : error));
     };
   }
 

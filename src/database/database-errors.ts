@@ -129,6 +129,18 @@ function driverKind(error: Error): string | undefined {
   return meta?.driverAdapterError?.cause?.kind ?? cause?.kind;
 }
 
+/**
+ * Is it the prepared statement that is at fault, and not what it asks? A table has changed under it, or a pooler gave another
+ * connection of the server. Nothing of it was done; without a name it works.
+ */
+export function isUnknownStatement(error: unknown): boolean {
+  if (!types.isNativeError(error)) return false;
+  const state = sqlState(error);
+  return (
+    state === '26000' || state === '42P05' || (state === '0A000' && /cached plan must not change/.test(error.message))
+  );
+}
+
 /** What PostgreSQL said, whoever passes it on: pg, Prisma or its adapter. */
 export function sqlState(error: Error): string | undefined {
   const { code, meta, severity, cause } = error as {

@@ -17,7 +17,7 @@ class PoolsModule {
   static forRoot(urls: DatabaseUrls): DynamicModule {
     return {
       module: PoolsModule,
-      providers: [{ provide: Pools, useFactory: (env: Env) => new Pools(urls, env), inject: [Env] }],
+      providers: [{ provide: Pools, useFactory: (env: Env) => Pools.open(urls, env), inject: [Env] }],
       exports: [Pools],
     };
   }

@@ -21,17 +21,26 @@ interface Operation {
 export function timedOperations(pool: AnyPoolName) {
   return Prisma.defineExtension({
     name: 'timed-operations',
-    query: { $allOperations: (operation: Operation) => timed(pool, operation) },
+    query: {
+      $allOperations: ({ model, operation, args, query }: Operation) =>
+        timedOperation(pool, operation, () => query(args), model),
+    },
   });
 }
 
-async function timed(pool: AnyPoolName, { model, operation, args, query }: Operation): Promise<unknown> {
-  if (!operationDone.hasListeners) return query(args);
+/** Does one operation, and tells of it. */
+export async function timedOperation<Result>(
+  pool: AnyPoolName,
+  operation: string,
+  work: () => Promise<Result>,
+  model?: string,
+): Promise<Result> {
+  if (!operationDone.hasListeners) return work();
   const start = performance.now();
   const tell = (statusCode: string): void =>
     operationDone.publish({ pool, operation, model, seconds: (performance.now() - start) / 1000, statusCode });
   try {
-    const result = await query(args);
+    const result = await work();
     tell('');
     return result;
   } catch (error) {

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { TenantryTransaction } from './prisma-client';
 import { PrismaService } from './prisma.service';
-import { transact, type TransactionOptions } from './transaction';
+import { type Deferring, repeatedRead, transact, type TransactionOptions } from './transaction';
 
 type PlatformModels =
   | 'user'
@@ -21,9 +21,10 @@ type PlatformModels =
 declare const platformTx: unique symbol;
 
 /** A transaction above tenants, under the platform login: accounts and sessions, the list of tenants, the platform's audit events. */
-export type PlatformTx = Pick<TenantryTransaction, PlatformModels | '$queryRaw' | '$executeRaw'> & {
-  readonly [platformTx]: true;
-};
+export type PlatformTx = Pick<TenantryTransaction, PlatformModels | '$queryRaw' | '$executeRaw'> &
+  Deferring & {
+    readonly [platformTx]: true;
+  };
 
 /** The door to what stands above tenants. Few modules may import it (.dependency-cruiser.cjs says which). */
 @Injectable()
@@ -36,24 +37,19 @@ export class PlatformDb {
    * @throws UnavailableError when the database can't be reached in time
    */
   run<Result>(work: (tx: PlatformTx) => Promise<Result>, options?: TransactionOptions): Promise<Result> {
-    return this.transact(work, false, options);
-  }
-
-  /** The same for work that only reads: it is repeated once when its connection dies. */
-  read<Result>(work: (tx: PlatformTx) => Promise<Result>): Promise<Result> {
-    return this.transact(work, true);
-  }
-
-  private transact<Result>(
-    work: (tx: PlatformTx) => Promise<Result>,
-    readOnly: boolean,
-    options?: TransactionOptions,
-  ): Promise<Result> {
     return transact({
       client: this.prisma.platform,
-      readOnly,
+      readOnly: false,
       work: (tx) => work(tx as unknown as PlatformTx),
       options,
     });
+  }
+
+  /**
+   * The same for work that only reads: each statement is a transaction of its own and takes one round trip. It is repeated once
+   * when its connection dies.
+   */
+  read<Result>(work: (tx: PlatformTx) => Promise<Result>): Promise<Result> {
+    return repeatedRead(undefined, (scope) => work(this.prisma.platformReader.in(scope) as PlatformTx));
   }
 }

@@ -3,6 +3,7 @@ import { CustomPrismaService } from 'nestjs-prisma';
 import { Env } from '../config/env';
 import { Pools } from './pools';
 import { createPrismaClient, type TenantryClient } from './prisma-client';
+import { Reader } from './reader';
 
 export const APP_CLIENT = 'PrismaAppClient';
 export const PLATFORM_CLIENT = 'PrismaPlatformClient';
@@ -17,6 +18,8 @@ export class PrismaService implements OnApplicationShutdown {
   readonly platform: TenantryClient;
   /** The app login on the replica; undefined when there is none. Its reads are replica-reads.ts's. */
   readonly replica: TenantryClient | undefined;
+  readonly appReader: Reader;
+  readonly platformReader: Reader;
 
   constructor(
     @Inject(APP_CLIENT) app: CustomPrismaService<TenantryClient>,
@@ -26,6 +29,8 @@ export class PrismaService implements OnApplicationShutdown {
   ) {
     this.app = app.client;
     this.platform = platform.client;
+    this.appReader = new Reader(app.client, pools.app);
+    this.platformReader = new Reader(platform.client, pools.platform);
     this.replica = pools.replica && createPrismaClient(pools.replica, env);
   }
 

@@ -1,9 +1,16 @@
 import { Injectable } from '@nestjs/common';
+import type { Prisma } from '@prisma/client';
 import { isUUID } from 'class-validator';
+import type { CustomTypesConfig } from 'pg';
+import { accompany } from './abandonment';
+import { AccompanyingCheck, type Answer } from './accompanying-check';
+import { within } from './database-scope';
+import { Pools } from './pools';
 import type { TenantryTransaction } from './prisma-client';
 import { PrismaService } from './prisma.service';
 import { ReplicaReads } from './replica-reads';
-import { transact, type TransactionOptions } from './transaction';
+import type { BatchStatement } from './statement-batch';
+import { type Deferring, repeatedRead, transact, type TransactionOptions } from './transaction';
 
 /** What the app login may touch. */
 type TenantModels =
@@ -15,10 +22,11 @@ declare const tenantTx: unique symbol;
  * A transaction that belongs to one tenant. Only TenantDb makes one, so plain Prisma in its place does not compile.
  * Each query names `tx.tenantId` as well: row-level security is the floor, not the filter (docs/tenancy.md).
  */
-export type TenantTx = Pick<TenantryTransaction, TenantModels | '$queryRaw' | '$executeRaw'> & {
-  readonly tenantId: string;
-  readonly [tenantTx]: true;
-};
+export type TenantTx = Pick<TenantryTransaction, TenantModels | '$queryRaw' | '$executeRaw'> &
+  Deferring & {
+    readonly tenantId: string;
+    readonly [tenantTx]: true;
+  };
 
 export interface ReadOptions {
   /**
@@ -34,6 +42,7 @@ export class TenantDb {
   constructor(
     private readonly prisma: PrismaService,
     private readonly replica: ReplicaReads,
+    private readonly pools: Pools,
   ) {}
 
   /**
@@ -50,12 +59,16 @@ export class TenantDb {
     return this.transact(tenantId, work, false, options);
   }
 
-  /** The same for work that only reads: it is repeated once when its connection dies. */
+  /**
+   * The same for work that only reads: each statement is a transaction of its own and takes one round trip. It is repeated once
+   * when its connection dies.
+   */
   async read<Result>(
     tenantId: string,
     work: (tx: TenantTx) => Promise<Result>,
     { staleness }: ReadOptions = {},
   ): Promise<Result> {
+    assertTenantId(tenantId);
     if (staleness === 'allowed') {
       const answer = await this.replica.attempt((client, assertCaughtUp) => {
         const whenCaughtUp = (tx: TenantTx): Promise<Result> => assertCaughtUp(tx).then(() => work(tx));
@@ -63,7 +76,26 @@ export class TenantDb {
       });
       if (answer) return answer.result;
     }
-    return this.transact(tenantId, work, true);
+    return repeatedRead(tenantId, (scope) => work(forTenant(this.prisma.appReader.in(scope), tenantId)));
+  }
+
+  /** One question in one round trip; its answer can be compared with a later one. */
+  ask(tenantId: string, question: Prisma.Sql): Promise<Answer> {
+    assertTenantId(tenantId);
+    return repeatedRead(tenantId, async (scope) => {
+      const [result] = await within({ ...scope, check: undefined }, () => this.pools.app.batch([asTexts(question)]));
+      return result!.rows[0] as Answer;
+    });
+  }
+
+  /**
+   * Has the request for which this code runs answered only if the answer to `question` is `expected` still: it is asked in the
+   * same round trip as the request's first read.
+   * @returns undefined outside of a request
+   */
+  accompany(tenantId: string, question: Prisma.Sql, expected: Answer): AccompanyingCheck | undefined {
+    const check = new AccompanyingCheck(tenantId, asTexts(question), expected, () => this.ask(tenantId, question));
+    return accompany(check) ? check : undefined;
   }
 
   private async transact<Result>(
@@ -73,19 +105,22 @@ export class TenantDb {
     options?: TransactionOptions,
     client = this.prisma.app,
   ): Promise<Result> {
-    // The id becomes part of a statement below: SET takes no parameters.
-    if (!isUUID(tenantId)) throw new TypeError('a tenant id must be a UUID');
-    return transact({
-      client,
-      // SET LOCAL, not set_config(): only the statement reaches the workers of a Citus cluster. It ends with the transaction.
-      setUp: `SET LOCAL app.tenant_id = '${tenantId}'`,
-      readOnly,
-      work: (tx) => work(forTenant(tx, tenantId)),
-      options,
-    });
+    assertTenantId(tenantId);
+    return transact({ client, tenantId, readOnly, work: (tx) => work(forTenant(tx, tenantId)), options });
   }
 }
 
-function forTenant(tx: TenantryTransaction, tenantId: string): TenantTx {
+function assertTenantId(tenantId: string): void {
+  // The id becomes part of a statement (batching-client.ts): SET takes no parameters.
+  if (!isUUID(tenantId)) throw new TypeError('a tenant id must be a UUID');
+}
+
+const TEXTS = { getTypeParser: () => String } as unknown as CustomTypesConfig;
+
+function asTexts({ text, values }: Prisma.Sql): BatchStatement {
+  return { text, values, rowMode: 'array', types: TEXTS };
+}
+
+function forTenant(tx: object, tenantId: string): TenantTx {
   return Object.create(tx, { tenantId: { value: tenantId, enumerable: true } }) as TenantTx;
 }

@@ -56,6 +56,19 @@ export class PoolMetrics implements OnModuleInit, OnApplicationShutdown {
           [{ pool: name, state: 'used' }, totalCount - idleCount],
         ]),
     });
+    const flag = (name: string, help: string, isOn: (pool: BoundedPool) => boolean): void =>
+      this.registry.readGauge({
+        name: `tenantry_db_${name}`,
+        help,
+        labels: ['pool'],
+        read: () => this.existing().map((pool) => [{ pool: pool.name }, isOn(pool) ? 1 : 0]),
+      });
+    flag('batched', '1: a tenant and its statement take one round trip; 0: a transaction of several.', (pool) => {
+      return pool.batching.areBatched;
+    });
+    flag('named', '1: statements are prepared once for each connection; 0: PostgreSQL plans each anew.', (pool) => {
+      return pool.batching.areNamed;
+    });
     gauge('max', 'Connections that the pool may have.', (pool) => pool.options.max);
     gauge('pending_requests', 'Callers who wait for a connection.', (pool) => pool.pendingCount);
   }

@@ -3,7 +3,7 @@ import type { Actor } from '../access/actor';
 import { visible } from '../access/visible';
 import type { UserDto } from './user.dto';
 import type { AssignedRoleDto, RoleRefDto } from './user-role.dto';
-import type { HeldRoleRow } from './user-roles.repository';
+import type { AssignedRoleRow } from './user-roles.repository';
 import type { PartialUserRow } from './users.repository';
 
 /** What of a user may leave the house; columns that were not read stay out. */
@@ -20,12 +20,12 @@ export function toUserDto(row: PartialUserRow): UserDto {
 }
 
 /** What of a role may stand beside what it gives: of its fields, those that the actor may read. */
-export function toRoleRefDto(actor: Actor, role: HeldRoleRow['role']): RoleRefDto {
+export function toRoleRefDto(actor: Actor, role: AssignedRoleRow['role']): RoleRefDto {
   return visible(actor, 'Role', role, { id: role.id, name: role.name, system: role.systemKey });
 }
 
 /** The held roles that the actor may read. */
-export function toAssignedRoleDtos(actor: Actor, rows: readonly HeldRoleRow[]): AssignedRoleDto[] {
+export function toAssignedRoleDtos(actor: Actor, rows: readonly AssignedRoleRow[]): AssignedRoleDto[] {
   return rows
     .filter(({ role }) => actor.ability.can('read', rowOf('Role', role)))
     .map(({ role, expiresAt }) => ({ ...toRoleRefDto(actor, role), expiresAt: expiresAt?.toISOString() ?? null }));

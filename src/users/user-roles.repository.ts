@@ -20,6 +20,13 @@ const permissionColumns = {
   orderBy: { position: 'asc' },
 } satisfies Prisma.Role$permissionsArgs;
 
+/** Which role is held, and until when. */
+export interface AssignedRoleRow {
+  expiresAt: Date | null;
+  role: { id: string; name: string; systemKey: string | null };
+}
+
+/** The same with what the role permits. */
 export type HeldRoleRow = Prisma.MembershipRoleGetPayload<ReturnType<typeof heldRoles>>;
 
 @Injectable()

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Prisma } from '@prisma/client';
+import { isUnconditional } from '../access/ability';
 import { ConflictError, NotFoundError, PreconditionFailedError } from '../common/errors';
 import { newId } from '../common/id';
 import { afterCursor, type Order, orderBy, rowsFor, startsWith } from '../common/keyset';
@@ -7,7 +8,8 @@ import { normalizeEmail, normalizeName } from '../common/text';
 import { asConflict } from '../database/database-errors';
 import type { TenantTx } from '../database/tenant-db';
 import type { ListUsersQuery } from './user.dto';
-import { heldRoles, type HeldRoleRow } from './user-roles.repository';
+import { type AssignedRoleRow, heldRoles } from './user-roles.repository';
+import { usersStatement, userStatement, userWithRolesStatement } from './user-statements.repository';
 
 const userColumns = {
   id: true,
@@ -22,7 +24,10 @@ const userColumns = {
 
 export type UserRow = Prisma.MembershipGetPayload<{ select: typeof userColumns }>;
 /** A user of whom some columns were not asked for. What decides about access is always there. */
-export type PartialUserRow = Partial<UserRow> & Pick<UserRow, 'id' | 'email' | 'status'> & { roles?: HeldRoleRow[] };
+export type PartialUserRow = Partial<UserRow> &
+  Pick<UserRow, 'id' | 'email' | 'status'> & {
+    roles?: AssignedRoleRow[];
+  };
 
 const EXISTS = { code: 'user_exists', pointer: '/email', message: 'This person is a user of the tenant already.' };
 
@@ -66,12 +71,13 @@ export class UsersRepository {
     }
   }
 
-  find(
+  async find(
     tx: TenantTx,
     id: string,
     accessible: object,
     include?: { roles: boolean; now: Date },
   ): Promise<PartialUserRow | null> {
+    if (isUnconditional(accessible)) return include?.roles ? withRoles(tx, id, include.now) : withoutRoles(tx, id);
     return tx.membership.findFirst({
       where: { tenantId: tx.tenantId, id, AND: [accessible] },
       select: { ...userColumns, ...(include?.roles && { roles: heldRoles(tx.tenantId, include.now) }) },
@@ -87,6 +93,8 @@ export class UsersRepository {
     now: Date,
   ): Promise<PartialUserRow[]> {
     const { tenantId } = tx;
+    const statement = isUnconditional(accessible.users) ? usersStatement(tenantId, query, order) : undefined;
+    if (statement) return tx.$queryRaw<UserRow[]>(statement);
     const { status, email, roleId, q, fields, include, cursor, limit } = query;
     const held = heldRoles(tenantId, now);
     return tx.membership.findMany({
@@ -137,6 +145,19 @@ export class UsersRepository {
   async delete(tx: TenantTx, id: string): Promise<void> {
     await tx.membership.deleteMany({ where: { tenantId: tx.tenantId, id } });
   }
+}
+
+async function withoutRoles(tx: TenantTx, id: string): Promise<UserRow | null> {
+  const [row] = await tx.$queryRaw<UserRow[]>(userStatement(tx.tenantId, id));
+  return row ?? null;
+}
+
+async function withRoles(tx: TenantTx, id: string, now: Date): Promise<PartialUserRow | null> {
+  type Row = UserRow & { roles: { expiresAt: string | null; role: AssignedRoleRow['role'] }[] };
+  const [row] = await tx.$queryRaw<Row[]>(userWithRolesStatement(tx.tenantId, id, now));
+  if (!row) return null;
+  const roles = row.roles.map(({ expiresAt, role }) => ({ expiresAt: expiresAt ? new Date(expiresAt) : null, role }));
+  return { ...row, roles };
 }
 
 function columnsFor(fields: readonly string[] | undefined, order: Order): Prisma.MembershipSelect {

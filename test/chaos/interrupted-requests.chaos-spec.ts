@@ -46,12 +46,12 @@ const idsOf = (name: string): Promise<string[]> =>
     return rows.map(({ id }) => id);
   });
 
-/** From now on whoever needs app.roles so waits. */
-async function hold(mode: 'SHARE' | 'ACCESS EXCLUSIVE'): Promise<void> {
+/** From now on whoever needs the table so waits. */
+async function hold(mode: 'SHARE' | 'ACCESS EXCLUSIVE', table = 'app.roles'): Promise<void> {
   barrier = new pg.Client({ connectionString: stage.database.urls.owner });
   barrier.on('error', () => undefined); // a server that is stopped ends it, too
   await barrier.connect();
-  await barrier.query(`BEGIN; LOCK TABLE app.roles IN ${mode} MODE`);
+  await barrier.query(`BEGIN; LOCK TABLE ${table} IN ${mode} MODE`);
 }
 async function lift(): Promise<void> {
   await barrier?.end().catch(() => undefined);
@@ -86,8 +86,18 @@ describe('a read', () => {
 });
 
 describe('a write without an Idempotency-Key', () => {
-  it('is not repeated when its backend is terminated in its middle, and has left nothing behind', async () => {
+  it('is repeated when its backend is terminated before it has answered anything, and done once', async () => {
     await hold('SHARE');
+    const answer = write('begun');
+    await interrupt("wait_event_type = 'Lock'");
+    await lift();
+    const { status, id } = await answer;
+    expect(status).toBe(201);
+    expect(await idsOf('begun')).toEqual([id]);
+  });
+
+  it('is not repeated when its backend is terminated in its middle, and has left nothing behind', async () => {
+    await hold('SHARE', 'audit.events'); // after the role
     const answer = write('interrupted');
     await interrupt("wait_event_type = 'Lock'");
     await lift();

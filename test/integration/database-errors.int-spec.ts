@@ -148,6 +148,7 @@ describe('too long', () => {
     try {
       await expectUnavailable(
         impatient.tenants.run(tenantId, async (tx) => {
+          await tx.$queryRaw`SELECT 1`; // until then nothing has begun
           await new Promise((resolve) => setTimeout(resolve, 300));
           await renameTenant(tx, 'late');
         }),

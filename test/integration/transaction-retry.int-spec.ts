@@ -58,7 +58,7 @@ describe('a transaction of TenantDb', () => {
     let attempts = 0;
     const name = await db.read(tenantId, async (tx) => {
       attempts += 1;
-      if (attempts === 1) await kill(await pidOf(tx));
+      if (attempts === 1) await tx.$queryRaw`SELECT pg_terminate_backend(pg_backend_pid())`;
       return (await tx.tenant.findUniqueOrThrow({ where: { id: tenantId }, select: { name: true } })).name;
     });
     expect({ name, attempts }).toEqual({ name: 'Retry', attempts: 2 });

@@ -3,6 +3,8 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
+type Watcher = (from: 'client' | 'server', socket: Socket, bytes: Buffer) => void;
+
 /**
  * Stands between an application and its PostgreSQL, and can become a black hole: bytes vanish, connections stay open, nothing
  * is refused. So a network behaves that drops packets. Or it refuses, as a machine does on which nothing listens.
@@ -15,11 +17,17 @@ export class SocketProxy {
   private frozen = false;
   private server: Server | undefined;
 
-  private constructor(private readonly target: string) {}
+  private constructor(
+    private readonly target: string,
+    private readonly watch: Watcher | undefined,
+  ) {}
 
-  /** @param url whose `?host=` is the directory of the server's socket */
-  static async before(url: string): Promise<SocketProxy> {
-    const proxy = new SocketProxy(path.join(new URL(url).searchParams.get('host')!, '.s.PGSQL.5432'));
+  /**
+   * @param url whose `?host=` is the directory of the server's socket
+   * @param watch sees all that passes
+   */
+  static async before(url: string, watch?: Watcher): Promise<SocketProxy> {
+    const proxy = new SocketProxy(path.join(new URL(url).searchParams.get('host')!, '.s.PGSQL.5432'), watch);
     await proxy.listen();
     return proxy;
   }
@@ -72,6 +80,7 @@ export class SocketProxy {
       from.on('data', (bytes) => {
         if (this.frozen) this.broken.add(from).add(to);
         if (!this.broken.has(from)) to.write(bytes);
+        this.watch?.(from === client ? 'client' : 'server', from, bytes);
       });
       from.on('error', () => undefined);
       from.on('close', () => {

@@ -1,0 +1,95 @@
+import { Prisma } from '@prisma/client';
+import pg from 'pg';
+import type { BoundedPool } from './bounded-pool';
+import { type DatabaseScope, within } from './database-scope';
+import { timedOperation } from './operation-timing';
+import type { TenantryClient } from './prisma-client';
+
+/** What reads carry: on behalf of whom. */
+interface Scoped {
+  scope: DatabaseScope;
+}
+type Operation = (args?: { where?: Record<string, unknown> }) => PromiseLike<unknown>;
+
+/**
+ * Prisma collects `findUnique` of one tick and asks them all in the scope of whoever came first: one caller's rows would be
+ * looked for among another's tenant's (test/integration/tenant-pairs). `findFirst` goes its own way.
+ */
+const READS: Record<string, string> = {
+  findFirst: 'findFirst',
+  findFirstOrThrow: 'findFirstOrThrow',
+  findMany: 'findMany',
+  findUnique: 'findFirst',
+  findUniqueOrThrow: 'findFirstOrThrow',
+  count: 'count',
+  aggregate: 'aggregate',
+  groupBy: 'groupBy',
+};
+
+/** As Prisma gives them. */
+const PARSERS = new Map<number, (text: string) => unknown>([
+  [pg.types.builtins.INT8, BigInt],
+  [pg.types.builtins.NUMERIC, (text) => new Prisma.Decimal(text)],
+]);
+const TYPES: pg.CustomTypesConfig = {
+  getTypeParser: ((oid: number, format: 'text') =>
+    PARSERS.get(oid) ?? (pg.types.getTypeParser(oid, format) as (text: string) => unknown)) as never,
+};
+
+/**
+ * Reads outside of a transaction, in the shape of a Prisma transaction: each statement takes one round trip, and runs in the
+ * scope of the object that it was asked of, wherever its promise is awaited. `$queryRaw` goes past Prisma. There is nothing to
+ * write with.
+ */
+export class Reader {
+  private readonly reads: object;
+
+  constructor(client: TenantryClient, pool: BoundedPool) {
+    this.reads = {
+      $queryRaw(this: Scoped, first: TemplateStringsArray | Prisma.Sql, ...values: unknown[]): Promise<unknown> {
+        const sql = Array.isArray(first) ? Prisma.sql(first as readonly string[], ...values) : (first as Prisma.Sql);
+        return within(this.scope, () => timedOperation(pool.name, '$queryRaw', () => rowsOf(pool, sql)));
+      },
+    };
+    for (const name of Object.keys(Prisma.ModelName)) {
+      const property = name[0]!.toLowerCase() + name.slice(1);
+      const model = modelOf(client[property as keyof TenantryClient] as unknown as Record<string, Operation>);
+      Object.defineProperty(this.reads, property, {
+        get(this: Scoped): object {
+          return Object.assign(Object.create(model) as object, { scope: this.scope });
+        },
+      });
+    }
+  }
+
+  in(scope: DatabaseScope): object {
+    return Object.assign(Object.create(this.reads) as object, { scope });
+  }
+}
+
+async function rowsOf(pool: BoundedPool, { text, values }: Prisma.Sql): Promise<unknown[]> {
+  const { rows } = await pool.query<pg.QueryResultRow>({ text, values, types: TYPES });
+  return rows;
+}
+
+function modelOf(model: Record<string, Operation>): object {
+  const operations = Object.entries(READS).map(([name, operation]) => {
+    const run = (scope: DatabaseScope, args: Parameters<Operation>[0]): Promise<unknown> =>
+      within(scope, () => model[operation]!(name === operation ? args : withoutCompoundKeys(args)));
+    return [
+      name,
+      function (this: Scoped, args: Parameters<Operation>[0]): Promise<unknown> {
+        return run(this.scope, args);
+      },
+    ];
+  });
+  return Object.fromEntries(operations) as object;
+}
+
+/** `{ tenantId_id: { tenantId, id } }`, which only `findUnique` takes, as `{ tenantId, id }`. No field has such a name. */
+function withoutCompoundKeys(args: Parameters<Operation>[0]): Parameters<Operation>[0] {
+  const where = Object.entries(args?.where ?? {}).map(([key, value]) =>
+    key.includes('_') ? (value as object) : { [key]: value },
+  );
+  return { ...args, where: Object.assign({}, ...where) as Record<string, unknown> };
+}
