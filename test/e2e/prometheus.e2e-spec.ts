@@ -13,7 +13,8 @@ import { newTenant } from '../support/tenant';
 const TOKEN = 'the-token-that-prometheus-presents';
 
 /** What a new database without a standby and without an archive has nothing to tell about; and what has not gone wrong. */
-const MAY_BE_EMPTY = /pg_replication|wal_archive|wal_receiver|backup_|pg_database_(days|growth)|tenant_size|alertstate|"5\.\."|changes\(/;
+const MAY_BE_EMPTY =
+  /pg_replication|wal_archive|wal_receiver|backup_|pg_database_(days|growth)|tenant_size|alertstate|"5\.\."|changes\(/;
 
 const isThere = spawnSync('prometheus', ['--version']).status === 0;
 if (!isThere)
