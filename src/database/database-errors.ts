@@ -91,6 +91,12 @@ export function isTransactionConflict(error: unknown): boolean {
   return types.isNativeError(error) && RETRYABLE_STATES.has(sqlState(error) ?? '');
 }
 
+/** Has PostgreSQL answered that it won't, so that nothing was committed? A lost connection or a cancelled COMMIT tells nothing. */
+export function isRolledBack(error: unknown): boolean {
+  const state = types.isNativeError(error) ? sqlState(error) : undefined;
+  return state !== undefined && !UNAVAILABLE_STATES.test(state) && !TIMEOUT_STATES.has(state);
+}
+
 /** Which constraint a write ran into, and what to tell the caller. */
 export interface ConflictRule {
   code: string;

@@ -5,6 +5,7 @@ import {
   asDomainError,
   isConnectionLost,
   isReadOnlyServer,
+  isRolledBack,
   isTransactionConflict,
   isUnknownStatement,
 } from './database-errors';
@@ -63,7 +64,7 @@ export async function transact<Result>({ client, tenantId, readOnly, work, optio
       if (keyed) keyed.mayHaveWritten = true;
       return result;
     } catch (error) {
-      if (keyed && committing && !isTransactionConflict(error)) keyed.mayHaveWritten = true;
+      if (keyed && committing && !isRolledBack(error)) keyed.mayHaveWritten = true;
       const isHarmless = readOnly || (!committing && (!scope.hasAnswer || keyed !== undefined));
       throw new FailedAttempt(error, isHarmless);
     }
