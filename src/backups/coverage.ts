@@ -116,11 +116,14 @@ function leadsTo({ timeline, lsn }: RestorePoint, line: Timeline): boolean {
   );
 }
 
-/** From then on a timeline was the cluster's own; before that its forerunner was. Its first known commit is later at most. */
-function begunBefore(at: Date, { history, segments, begunAt }: Timeline): boolean {
-  if (history.length === 0) return true;
-  const first = begunAt ?? segments.find(({ committedAt }) => committedAt)?.committedAt;
-  return first !== undefined && first <= at;
+/** When a timeline became the cluster's own; before that its forerunner was. Its first known commit is later at most. Undefined: not known. */
+export const begunAtOf = ({ segments, begunAt }: Timeline): Date | undefined =>
+  begunAt ?? segments.find(({ committedAt }) => committedAt)?.committedAt;
+
+function begunBefore(at: Date, line: Timeline): boolean {
+  if (line.history.length === 0) return true;
+  const begunAt = begunAtOf(line);
+  return begunAt !== undefined && begunAt <= at;
 }
 
 function windowAlong<Backup extends BaseBackup, Segment extends StoredSegment>(

@@ -68,6 +68,40 @@ describe('what a repository may forget', () => {
   it('is an older timeline as a whole once no kept backup is of it', () => {
     const all = holdings([backup(20), backup(3, 2), backup(1, 2)], [1, 2]);
     expect(expired(all, { keep: 1, days: 2 })).toEqual({ backups: ['20 days ago'], segments: 1000 + 970 });
-    expect(expired(all, { keep: 3, days: 2 })).toEqual({ backups: [], segments: 800 + 970 });
+  });
+
+  it('is no log of a timeline to which a kept backup of the one before it leads', () => {
+    const all = holdings([backup(20), backup(3, 2), backup(1, 2)], [1, 2]);
+    // Where the timeline began is not known, or it was after the backup.
+    expect(expired(all, { keep: 3, days: 2 })).toEqual({ backups: [], segments: 800 });
+    expect(expired(leftAt(4, all), { keep: 3, days: 2 })).toEqual({ backups: [], segments: 800 });
+    // A backup of what was left behind leads to its own timeline only.
+    expect(expired(leftAt(30, all), { keep: 3, days: 2 })).toEqual({ backups: [], segments: 800 + 970 });
+  });
+
+  it('is not the backup that leads to a timeline, although one of what was left behind is younger', () => {
+    // Four days ago the cluster was restored to five days ago; the next backup is of three days ago.
+    const all = leftAt(5, committing(holdings([backup(6), backup(4.5), backup(3, 2), backup(1, 2)], [1, 2])));
+    const begun = { ...all.timelines[1]!, begunAt: new Date(daysAgo(4)) };
+    const found = expired({ ...all, timelines: [all.timelines[0]!, begun] }, { keep: 1, days: 3.8 });
+    expect(found).toEqual({ backups: [], segments: 940 });
   });
 });
+
+/** The second timeline has left the first so many days ago. */
+function leftAt(days: number, all: NativeHoldings): NativeHoldings {
+  const history = [{ timeline: 1, until: positionAt(days) }];
+  return { ...all, timelines: all.timelines.map((line) => (line.timeline === 2 ? { ...line, history } : line)) };
+}
+
+/** Each segment has a commit at its end. */
+function committing(all: NativeHoldings): NativeHoldings {
+  const timelines = all.timelines.map((line) => ({
+    ...line,
+    segments: line.segments.map((segment) => ({
+      ...segment,
+      committedAt: new Date(daysAgo(100 - (Number(segment.number) + 1) / 10)),
+    })),
+  }));
+  return { ...all, timelines };
+}

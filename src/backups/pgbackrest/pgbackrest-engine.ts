@@ -108,7 +108,7 @@ export class PgBackRestEngine implements BackupEngine {
   ): Promise<{ backups: string[]; files: number }> {
     const stanza = await readStanza(this.program);
     const { backups } = stanza;
-    const kept = keptBackups(backups.map(baseBackupOf), rules, new Date(), ({ id }) =>
+    const kept = keptBackups(await this.holdings(stanza), rules, new Date(), ({ id }) =>
       Boolean(isProtected?.(summaryOf(stanza, backupOf(stanza, id)))),
     );
     const expired = expiredBackups(
