@@ -123,7 +123,7 @@ describe('StatementPlanner', () => {
       await planner.plan('app', sql);
       const { rows } = await doors.pools.app.query(
         `SELECT current_setting('plan_cache_mode') AS mode, current_setting('transaction_read_only') AS read_only,
-           (SELECT count(*)::int FROM pg_prepared_statements WHERE name LIKE 'tenantry%') AS prepared`,
+           (SELECT count(*)::int FROM pg_prepared_statements WHERE name LIKE 'tenantry\\_plan%') AS prepared`,
       );
       expect(rows).toEqual([{ mode: 'auto', read_only: 'off', prepared: 0 }]);
     },
