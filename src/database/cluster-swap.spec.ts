@@ -1,4 +1,13 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { settleSwap, swapCluster } from './cluster-swap';
@@ -42,6 +51,16 @@ describe('swapCluster', () => {
     await expect(swapCluster(pgData, NAMES)).rejects.toThrow('exists');
     expect(is('data')).toBe('data');
   });
+
+  it('writes through no link that lies where its journal will be', async () => {
+    const foreign = path.join(home, 'foreign');
+    writeFileSync(foreign, 'as it was');
+    symlinkSync(foreign, `${pgData}.swap.new`);
+    make('data', 'old');
+    make(NAMES.restored, 'new');
+    await swapCluster(pgData, NAMES);
+    expect(readFileSync(foreign, 'utf8')).toBe('as it was');
+  });
 });
 
 describe('settleSwap', () => {
@@ -69,5 +88,14 @@ describe('settleSwap', () => {
     writeFileSync(`${pgData}.swap.new`, '{"rest');
     expect(await settleSwap(pgData)).toBeUndefined();
     expect(readdirSync(home)).toEqual(['data']);
+  });
+
+  it.each(['../elsewhere', 'elsewhere', '/etc/passwd'])('moves nothing that is not beside it: %s', async (restored) => {
+    make('elsewhere', 'another’s');
+    make(NAMES.kept, 'old');
+    writeFileSync(`${pgData}.swap`, JSON.stringify({ ...NAMES, restored }));
+    await expect(settleSwap(pgData)).rejects.toThrow('which no restore has put beside');
+    expect(is('elsewhere')).toBe('another’s');
+    expect(existsSync(pgData)).toBe(false);
   });
 });

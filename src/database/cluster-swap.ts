@@ -1,6 +1,7 @@
-import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { flushDirectory } from '../common/flush-directory';
+import { readOwnedFile } from './owned-file';
 
 /** What is to be swapped; written before the first rename, so that one that was cut short can be told from none. */
 interface Journal {
@@ -23,7 +24,10 @@ export async function swapCluster(pgData: string, { restored, kept }: Journal): 
   const place = (name: string): string => path.join(parent, name);
   if (existsSync(place(kept))) throw new Error(`${place(kept)} exists.`);
   const journal = journalOf(pgData);
-  writeFileSync(`${journal}.new`, JSON.stringify({ restored, kept } satisfies Journal), { mode: 0o600, flush: true });
+  rmSync(`${journal}.new`, { force: true });
+  // Anew, so that no link is followed that the server's account has put there.
+  const text = JSON.stringify({ restored, kept } satisfies Journal);
+  writeFileSync(`${journal}.new`, text, { flag: 'wx', mode: 0o600, flush: true });
   renameSync(`${journal}.new`, journal);
   await flushDirectory(parent);
   renameSync(pgData, place(kept));
@@ -43,7 +47,11 @@ export async function settleSwap(pgData: string): Promise<SwapEnding | undefined
   const journal = journalOf(pgData);
   rmSync(`${journal}.new`, { force: true }); // not whole: nothing had been moved
   if (!existsSync(journal)) return undefined;
-  const { restored, kept } = JSON.parse(readFileSync(journal, 'utf8')) as Journal;
+  const { restored, kept } = JSON.parse(readOwnedFile(journal)) as Journal;
+  // Its directory may be the server account's, and we may be root: nothing from elsewhere is moved.
+  for (const name of [restored, kept])
+    if (name !== path.basename(name) || !name.startsWith(`${path.basename(pgData)}.`))
+      throw new Error(`${journal} names ${JSON.stringify(name)}, which no restore has put beside ${pgData}.`);
   const parent = path.dirname(pgData);
   const isRestoredThere = existsSync(path.join(parent, restored));
   let ending: SwapEnding = isRestoredThere ? 'undone' : 'finished'; // where the data directory is there

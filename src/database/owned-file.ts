@@ -1,7 +1,7 @@
-import { closeSync, constants, fchownSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, fchownSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { Account } from './unprivileged-account';
 
-const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
+const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY } = constants;
 
 /**
  * Makes a file, readable by the account (we ourselves when undefined) alone. Its directory may be the account's: as
@@ -12,6 +12,16 @@ export function writeOwnedFile(file: string, text: string, account: Account | un
   const descriptor = openOwned(file, O_WRONLY | O_CREAT | O_EXCL, account);
   try {
     writeFileSync(descriptor, text);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** The text of such a file. @throws Error when it is a link: as root we would show the account what it leads to */
+export function readOwnedFile(file: string): string {
+  const descriptor = openSync(file, O_RDONLY | O_NOFOLLOW);
+  try {
+    return readFileSync(descriptor, 'utf8');
   } finally {
     closeSync(descriptor);
   }

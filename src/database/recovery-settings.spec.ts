@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { removeRecoverySettings, writeRecoverySettings } from './recovery-settings';
@@ -38,5 +38,12 @@ describe('the settings of a recovery', () => {
     write(); // to another target
     removeRecoverySettings(pgData);
     expect(contents()).toEqual(original);
+  });
+
+  it('copy nothing that a link of the server’s account leads to', () => {
+    writeFileSync(file('foreign'), 'secret');
+    symlinkSync(file('foreign'), file('postgresql.auto.conf'));
+    expect(write).toThrow('ELOOP');
+    expect(readdirSync(pgData).toSorted()).toEqual(['foreign', 'postgresql.auto.conf']);
   });
 });

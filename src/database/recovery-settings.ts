@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { writeOwnedFile } from './owned-file';
+import { readOwnedFile, writeOwnedFile } from './owned-file';
 import type { Account } from './unprivileged-account';
 
 /** How far the log is replayed. */
@@ -40,10 +40,10 @@ export function writeRecoverySettings(settings: RecoverySettings): void {
   const { pgData, account } = settings;
   const file = (name: string): string => path.join(pgData, name);
   if (!existsSync(file(KEPT_AUTO_CONF))) {
-    const text = existsSync(file(AUTO_CONF)) ? readFileSync(file(AUTO_CONF), 'utf8') : '';
+    const text = existsSync(file(AUTO_CONF)) ? readOwnedFile(file(AUTO_CONF)) : '';
     writeOwnedFile(file(KEPT_AUTO_CONF), text, account);
   }
-  const original = readFileSync(file(KEPT_AUTO_CONF), 'utf8');
+  const original = readOwnedFile(file(KEPT_AUTO_CONF));
   // Debian keeps it outside of the data directory.
   if (!existsSync(file(CONF))) writeOwnedFile(file(CONF), STAND_IN, account);
   const lines = Object.entries(valuesOf(settings, file(HBA))).map(

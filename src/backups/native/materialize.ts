@@ -2,7 +2,7 @@ import { createWriteStream } from 'node:fs';
 import { chmod, chown, mkdir, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { flushDirectory } from '../../common/flush-directory';
+import { ClosedDirectory } from '../../database/closed-directory';
 import type { Account } from '../../database/unprivileged-account';
 import { BackupDamagedError } from '../engine';
 import type { BackupManifest } from './backup-manifest';
@@ -31,13 +31,18 @@ interface MaterializeOptions {
 export async function materialize(options: MaterializeOptions): Promise<void> {
   const { directory, account, signal } = options;
   await mkdir(path.dirname(directory), { recursive: true }); // a mode would close these, too
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  if ((await readdir(directory)).length > 0) throw new Error(`${directory} is not empty.`);
+  const closed = await ClosedDirectory.make(directory);
   try {
-    await own(directory, account);
-    await readBackup(options, new ClusterWriter(options.manifest.id, directory, account, signal));
-    await flushDirectory(directory);
+    if ((await readdir(closed.path)).length > 0) throw new Error(`${directory} is not empty.`);
   } catch (error) {
+    await closed.close();
+    throw error;
+  }
+  try {
+    await readBackup(options, new ClusterWriter(options.manifest.id, closed.path, account, signal));
+    await closed.handOver(account);
+  } catch (error) {
+    await closed.close();
     await rm(directory, { recursive: true, force: true });
     throw error;
   }

@@ -1,7 +1,9 @@
-import { chownSync, createWriteStream, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { createWriteStream, existsSync, rmSync } from 'node:fs';
+import { chown } from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { StartupError } from '../../common/errors';
+import { ClosedDirectory } from '../../database/closed-directory';
 import { findPostgresBinaries } from '../../database/postgres-binaries';
 import { copyCommand, recover } from '../../database/recovery-server';
 import { type Account, serverAccount } from '../../database/unprivileged-account';
@@ -83,15 +85,20 @@ async function fetchLog(
   const { archive } = store;
   const histories = await archive.listHistories();
   const files = [...histories, ...segments];
-  mkdirSync(target, { mode: 0o700 });
-  if (account) chownSync(target, account.uid, account.gid);
+  const closed = await ClosedDirectory.make(target);
   const totalBytes = segments.length * archive.segmentBytes;
   let doneBytes = 0;
-  for (const { file, name } of files) {
-    const copy = path.join(target, name);
-    await pipeline(await archive.read(file), createWriteStream(copy, { mode: 0o600 }), { signal });
-    if (account) chownSync(copy, account.uid, account.gid);
-    if (!name.endsWith('.history')) doneBytes += archive.segmentBytes;
-    onProgress?.('log', doneBytes, totalBytes);
+  try {
+    for (const { file, name } of files) {
+      const copy = path.join(closed.path, name);
+      await pipeline(await archive.read(file), createWriteStream(copy, { flags: 'wx', mode: 0o600 }), { signal });
+      if (account) await chown(copy, account.uid, account.gid);
+      if (!name.endsWith('.history')) doneBytes += archive.segmentBytes;
+      onProgress?.('log', doneBytes, totalBytes);
+    }
+    await closed.handOver(account);
+  } catch (error) {
+    await closed.close();
+    throw error;
   }
 }

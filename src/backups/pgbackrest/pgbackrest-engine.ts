@@ -1,8 +1,9 @@
 import { existsSync, rmSync } from 'node:fs';
-import { chown, mkdir } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { StartupError } from '../../common/errors';
 import type { EngineSettings } from '../../config/backup-engine';
+import { ClosedDirectory } from '../../database/closed-directory';
 import { findPostgresBinaries } from '../../database/postgres-binaries';
 import { recover, RecoveryFailedError } from '../../database/recovery-server';
 import { replayedPosition } from '../../database/replayed-position';
@@ -145,8 +146,7 @@ export class PgBackRestEngine implements BackupEngine {
     const { moment } = plan.target;
     await mkdir(path.dirname(directory), { recursive: true });
     try {
-      await mkdir(directory, { mode: 0o700 });
-      if (account) await chown(directory, account.uid, account.gid);
+      await (await ClosedDirectory.make(directory)).handOver(account);
       const onLine = progressOf((done) => onProgress?.('files', Math.min(done, clusterBytes), clusterBytes));
       await restoreFiles(this.program, id, directory, { onLine, signal });
       onProgress?.('files', clusterBytes, clusterBytes);
