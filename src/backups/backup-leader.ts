@@ -8,7 +8,7 @@ import { backupUrlOf, openBackupSession } from './backup-login';
 import type { BackupTiming } from './backup-timing';
 import { runDrillJob } from './drills/drill-job';
 import { readDrills } from './drills/drill-catalogue';
-import { dueBackup, isDrillDue, retryDelay } from './due-backup';
+import { dueBackup, isDrillDue, mustWait } from './due-backup';
 import type { BackupEngine } from './engine';
 import { receiveContinuously } from './native/continuous-receiver';
 import { NativeEngine } from './native/native-engine';
@@ -122,8 +122,7 @@ export class BackupLeader {
     if (!trigger) return;
     const { newest: runs, failuresInARow } = await catalogue.readRuns();
     if (runs.running) return; // by hand, or by an instance that has not noticed yet that it was succeeded
-    const failedAt = runs.failed?.finishedAt?.getTime() ?? 0;
-    if (now.getTime() < failedAt + retryDelay(failuresInARow, this.timing.retryMs)) return;
+    if (mustWait(runs.failed?.finishedAt, failuresInARow, now, this.timing.retryMs)) return;
     this.job = this.backUp(trigger).finally(() => (this.job = undefined));
   }
 

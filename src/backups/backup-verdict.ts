@@ -1,6 +1,6 @@
 import type { BackupEnv } from '../config/backup-env';
 import type { BackupOverview } from './backup-watch';
-import { expectedAt } from './due-backup';
+import { expectedAt, isInFuture } from './due-backup';
 
 /**
  * A backup is late when it is not there so long after its time: one takes its while, and one that failed is tried again. With the
@@ -32,6 +32,9 @@ export function problemsOf(overview: BackupOverview, schedule: BackupEnv['schedu
     ...(state.repositoryError === null ? [] : ['Backups cannot be read.']),
     ...(state.backups === 0 ? ['There is no backup yet.'] : []),
     ...(next && since(next) > LATE_MS ? [`The newest backup is of ${state.newestBackupAt!.toISOString()}.`] : []),
+    ...(state.newestBackupAt && isInFuture(state.newestBackupAt, now)
+      ? [`The newest backup is dated ${state.newestBackupAt.toISOString()}, in the future: a clock was wrong.`]
+      : []),
     ...(runs.failuresInARow > 0 ? [`${runs.failuresInARow} backup(s) in a row have failed.`] : []),
     ...(state.gap === null ? [] : [`Write-ahead log is lost: ${state.gap}`]),
     ...(state.receiverUp === false ? ['Nobody receives the write-ahead log.'] : []),

@@ -1,4 +1,4 @@
-import { dueBackup, expectedAt, isDrillDue, nextTime, retryDelay } from './due-backup';
+import { believable, dueBackup, expectedAt, isDrillDue, mustWait, nextTime, retryDelay } from './due-backup';
 
 const DAILY = '0 2 * * *';
 const at = (text: string): Date => new Date(`2026-11-${text}Z`);
@@ -28,6 +28,22 @@ describe('a backup', () => {
     ).toBe(undefined);
     expect(expectedAt(undefined, at('22T14:00:00'))).toEqual(at('23T14:00:00'));
     expect(expectedAt('0 2 * * 0', at('22T02:00:10'))).toEqual(at('29T02:00:00')); // Sundays
+  });
+
+  it('is due although one was dated in the future, by a clock that was wrong, and then at its times', () => {
+    const wrong = { startedAt: new Date('2031-01-01T00:00:00Z') };
+    const right = { startedAt: at('23T09:00:00') };
+    expect(due(wrong.startedAt, at('23T09:00:00'))).toBe('catch-up');
+    expect(due(at('23T09:02:00'), at('23T09:00:00'))).toBeUndefined(); // another instance's clock
+    expect(believable([right, wrong], at('23T09:05:00'))).toEqual([right]);
+    expect(believable([wrong], at('23T09:05:00'))).toEqual([wrong]);
+  });
+
+  it('does not wait for the time of a failure that a wrong clock has noted', () => {
+    expect(mustWait(at('23T08:59:30'), 1, at('23T09:00:00'))).toBe(true);
+    expect(mustWait(at('23T08:58:30'), 1, at('23T09:00:00'))).toBe(false);
+    expect(mustWait(new Date('2031-01-01T00:00:00Z'), 1, at('23T09:00:00'))).toBe(false);
+    expect(mustWait(undefined, 0, at('23T09:00:00'))).toBe(false);
   });
 
   it('that fails is tried again later and later, and never given up', () => {

@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { failureOf } from './backup-job';
+import { believable } from './due-backup';
 import type { BackupEngine, BackupSummary, CoverageSpan } from './engine';
 
 /** What a repository holds, as it was seen last. */
@@ -8,7 +9,7 @@ export interface Survey {
   at: Date;
   /** Why that failed; then the rest is as it was before. */
   error: string | undefined;
-  /** The oldest first. Undefined: it could never be read. */
+  /** The oldest first, without those from the future. Undefined: it could never be read. */
   backups: readonly BackupSummary[] | undefined;
   /** What can be restored without a hole, up to the last stored commit; undefined: nothing. */
   coverage: { from: Date; to: Date } | undefined;
@@ -66,7 +67,8 @@ export class RepositorySurvey {
     const begun = performance.now();
     const before = this.latest;
     try {
-      const [backups, spans] = await Promise.all([this.engine.listBackups(), this.engine.coverage()]);
+      const [all, spans] = await Promise.all([this.engine.listBackups(), this.engine.coverage()]);
+      const backups = believable(all, new Date());
       const gap = spans.findLast(({ backupId }) => backupId === backups.at(-1)?.id)?.gap;
       this.latest = { at: new Date(), error: undefined, backups, coverage: unbroken(spans), gap };
       if (before?.error !== undefined) this.logger.log(`${this.engine.place} can be read again.`);

@@ -53,6 +53,13 @@ describe('the age of the newest backup', () => {
     });
   });
 
+  it('says so when it lies in the future', () => {
+    expect(check({ newestBackupAt: new Date('2031-01-01T00:00:00Z') })).toMatchObject({
+      status: 'degraded',
+      problems: ['The newest backup is dated 2031-01-01T00:00:00.000Z, in the future: a clock was wrong.'],
+    });
+  });
+
   it('is degraded, and never down, with what is wrong; no word of where backups lie', () => {
     const found = check({ repositoryError: 'the directory /srv/backups is gone', gap: 'x is missing.', backups: 0 });
     expect(found).toMatchObject({
