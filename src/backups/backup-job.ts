@@ -58,6 +58,9 @@ export async function runBackupJob(options: BackupJobOptions): Promise<BackupSum
     takeVerificationPoint({ notes, url: backupUrlOf(env), backupId: backup.id, signal }),
   );
   if (signal?.aborted) return backup;
+  await unlessItFails('The log up to that point is not stored before the receiver has it', () =>
+    engine.storeLog?.(signal),
+  );
   await unlessItFails('What is no longer needed was not removed', async () => {
     const { backups } = await pruneBackups({ engine, notes, rules: retentionOf(env), dryRun: false });
     if (backups.length > 0) logger.log(`Removed what is no longer kept: ${backups.join(', ')}.`);

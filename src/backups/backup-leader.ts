@@ -13,7 +13,6 @@ import type { BackupEngine } from './engine';
 import { receiveContinuously } from './native/continuous-receiver';
 import { NativeEngine } from './native/native-engine';
 import { readSlotStatus } from './native/slot-status';
-import type { WalReceiver } from './native/wal-receiver';
 import { openNotes } from './repository/open-notes';
 import { RepositorySurvey } from './repository-survey';
 
@@ -34,7 +33,6 @@ export class BackupLeader {
   private readonly receiving: Promise<void> | undefined;
   private readonly electedAt = performance.now();
   private readonly since: Date;
-  private receiver: WalReceiver | undefined;
   private job: Promise<void> | undefined;
   private drilling: Promise<void> | undefined;
   private drilledAt = -Infinity;
@@ -86,7 +84,6 @@ export class BackupLeader {
         store,
         url: () => backupUrlOf(this.env),
         everyMs: this.timing.receiveEveryMs,
-        onStart: (receiver) => (this.receiver = receiver),
         onGap: (reason) => this.noteGap(reason),
         onFailure: (error) => {
           const reason = failureOf(error);
@@ -140,7 +137,6 @@ export class BackupLeader {
         checkpoint: URGENT.includes(trigger) ? 'fast' : 'spread',
         signal: this.over.signal,
       });
-      await this.receiver?.flush().catch(() => undefined); // it can be restored at once, not only a minute later
       const seconds = ((performance.now() - begun) / 1000).toFixed(1);
       this.logger.log(`The backup ${id} was taken in ${seconds} s (${trigger}).`);
     } catch (error) {

@@ -108,6 +108,8 @@ export interface BackupEngine {
     /** Ends it; what was stored of it is removed. */
     signal?: AbortSignal | undefined;
   }): Promise<BackupSummary>;
+  /** Has the log stored up to now; undefined: the server archives it in its own time. @throws Error the server's or the repository's */
+  storeLog?(signal?: AbortSignal): Promise<void>;
   /** Every whole one, the oldest first. */
   listBackups(): Promise<BackupSummary[]>;
   /** Those that are there and cannot be restored from, each with the reason; where the engine cannot tell by a glance, none. */

@@ -85,9 +85,14 @@ export class WalSource {
     return { at: rows[0]!.at, position: parseLsn(after[0]!.position) };
   }
 
-  /** Ends the current segment, so that it can be archived. @throws pg's DatabaseError when the login may not */
-  async switchSegment(): Promise<void> {
-    await this.client.query('SELECT pg_switch_wal()');
+  /**
+   * Ends the current segment, so that it can be archived; where nothing is in it yet, the one before has ended.
+   * @returns where that segment ends
+   * @throws pg's DatabaseError when the login may not
+   */
+  async switchSegment(): Promise<bigint> {
+    const { rows } = await this.client.query<{ position: string }>('SELECT pg_switch_wal()::text AS position');
+    return parseLsn(rows[0]!.position);
   }
 
   async end(): Promise<void> {

@@ -40,10 +40,13 @@ export class WalStream implements AsyncIterable<WalPiece> {
   private confirmed: bigint;
   private readonly client: pg.Client;
 
-  /** @param position where to begin: the start of a segment, so that segments come whole */
+  /**
+   * @param slot what is confirmed is confirmed to it; undefined: the server keeps nothing for us
+   * @param position where to begin: the start of a segment, so that segments come whole
+   */
   constructor(
     connection: ReplicationConnection,
-    private readonly slot: string,
+    private readonly slot: string | undefined,
     position: bigint,
     private readonly timeline: number,
   ) {
@@ -82,9 +85,8 @@ export class WalStream implements AsyncIterable<WalPiece> {
     this.wire = connection;
     this.queue.stream = connection.stream;
     connection.once('copyDone', () => this.queue.fail(new Error('The server has gone over to another timeline.')));
-    connection.query(
-      `START_REPLICATION SLOT "${this.slot}" PHYSICAL ${formatLsn(this.confirmed)} TIMELINE ${this.timeline}`,
-    );
+    const slot = this.slot === undefined ? '' : `SLOT "${this.slot}" `;
+    connection.query(`START_REPLICATION ${slot}PHYSICAL ${formatLsn(this.confirmed)} TIMELINE ${this.timeline}`);
   }
 
   handleCopyData({ chunk }: { chunk: Buffer }): void {

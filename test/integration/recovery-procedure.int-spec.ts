@@ -4,7 +4,6 @@ import pg from 'pg';
 import type { RestorePlan } from '../../src/backups/engine';
 import { ReceiptStore } from '../../src/backups/erasures/receipt-store';
 import { BackupStore } from '../../src/backups/native/backup-store';
-import { receiveContinuously } from '../../src/backups/native/continuous-receiver';
 import { NativeEngine } from '../../src/backups/native/native-engine';
 import { recoverCluster, type RecoveryOptions, type RecoveryPlace } from '../../src/backups/recovery-procedure';
 import { RecoveryStoppedError } from '../../src/backups/recovery-stopped';
@@ -15,7 +14,6 @@ import { BusyError, StartupError } from '../../src/common/errors';
 import { readPostgresUrl } from '../../src/common/postgres-url';
 import { type BackupEnv, readBackupEnv } from '../../src/config/backup-env';
 import { verifyCluster } from '../../src/database/cluster-verification';
-import { eventually } from '../support/eventually';
 import { flipBit } from '../support/flip-bit';
 import { OwnServer } from '../support/own-server';
 import { makeTestDirectory, removeTestDirectory } from '../support/test-directory';
@@ -37,17 +35,9 @@ beforeAll(async () => {
   const url = (): string => server.urls.backup;
   engine = new NativeEngine(store, { url, binDir: process.env.TEST_POSTGRES_BIN });
   place = { kind: 'in-place', pgData: server.pgData };
-  const stop = new AbortController();
-  const options = { store, url, everyMs: 400, onGap: () => undefined, onFailure: () => undefined };
-  const received = receiveContinuously(options, stop.signal);
   const { id } = await engine.createBackup({ checkpoint: 'fast' });
   point = await takeVerificationPoint({ notes: openNotes(env), url: url(), backupId: id });
-  await eventually(async () => {
-    const { until } = await engine.planRestore({ moment: { kind: 'latest' } });
-    expect(until.getTime()).toBeGreaterThan(point.at.getTime());
-  }, 30_000);
-  stop.abort();
-  await received;
+  await engine.storeLog(); // no receiver runs
   await server.stop();
 }, 120_000);
 afterAll(async () => {

@@ -109,8 +109,10 @@ export class RecoveryStage {
     moment: Moment,
     look: (client: pg.Client, cluster: RecoveredCluster) => Promise<Result>,
     engine = this.engineOf(),
+    backupId?: string,
   ): Promise<Result> {
-    const cluster = await engine.materialize(await engine.planRestore({ moment }), { directory: this.newTarget() });
+    const plan = await engine.planRestore({ moment, backupId });
+    const cluster = await engine.materialize(plan, { directory: this.newTarget() });
     const client = new pg.Client({ connectionString: cluster.adminUrl('own') });
     try {
       await client.connect();
@@ -121,8 +123,8 @@ export class RecoveryStage {
     }
   }
 
-  numbersAt(moment: Moment, engine = this.engineOf()): Promise<number[]> {
-    return this.restored(moment, (client) => numbersOf(client), engine);
+  numbersAt(moment: Moment, engine = this.engineOf(), backupId?: string): Promise<number[]> {
+    return this.restored(moment, (client) => numbersOf(client), engine, backupId);
   }
 
   /** Of a data directory that does not exist yet. */

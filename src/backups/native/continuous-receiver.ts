@@ -22,7 +22,7 @@ interface ContinuousReceiverOptions {
   onGap: (reason: string) => void;
   /** Told of each failure; it is tried again. */
   onFailure: (error: unknown) => void;
-  onStart?: ((receiver: WalReceiver) => void) | undefined;
+  onStart?: (() => void) | undefined;
 }
 
 /** Receives and stores the write-ahead log until the signal fires; what fails on the way is tried again after 1, 2, 4 … 30 seconds. */
@@ -56,7 +56,7 @@ async function receiveOnce(options: ContinuousReceiverOptions, signal: AbortSign
   signal.addEventListener('abort', stop);
   try {
     if (signal.aborted) return;
-    onStart?.(receiver);
+    onStart?.();
     await receiver.run();
   } finally {
     signal.removeEventListener('abort', stop);

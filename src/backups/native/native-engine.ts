@@ -18,6 +18,7 @@ import { pointOf } from '../restore-points';
 import { readBackup } from './read-backup';
 import { logFor, restore } from './restore';
 import { expiredOf } from './retention';
+import { storeLog } from './store-log';
 import { takeBackup } from './take-backup';
 
 /** Over the replication protocol, without PostgreSQL's client tools: the embedded server, and any of one's own. */
@@ -45,6 +46,11 @@ export class NativeEngine implements BackupEngine {
   async createBackup(options: Parameters<BackupEngine['createBackup']>[0]): Promise<BackupSummary> {
     const { store, server } = this;
     return summaryOf(await takeBackup({ ...options, store, url: server.url(), variable: BACKUP_LOGIN }));
+  }
+
+  async storeLog(signal?: AbortSignal): Promise<void> {
+    const { store, server } = this;
+    await storeLog({ store, url: server.url(), variable: BACKUP_LOGIN, signal });
   }
 
   async listBackups(): Promise<BackupSummary[]> {

@@ -4,9 +4,11 @@ import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { noteBufferGarbage } from '../../common/buffer-garbage';
 import { type BaseBackupEvent, type LogPosition, streamBaseBackup } from '../../database/backup-stream';
+import { holdLog } from '../../database/held-log';
 import { connectForReplication } from '../../database/replication-connection';
 import { type BackupManifest, directoryOf, manifestNameOf, newBackupId, writeManifest } from './backup-manifest';
 import type { BackupStore } from './backup-store';
+import { storeLog } from './store-log';
 import type { StoredFile } from '../repository/repository';
 import { seal } from '../repository/sealed-stream';
 
@@ -26,12 +28,21 @@ export interface TakeBackupOptions {
 }
 
 /**
- * Takes a base backup of the whole cluster into a repository, streaming: memory does not grow with the database. It counts
- * from the moment that its manifest is there; what a failure leaves behind is removed.
+ * Takes a base backup of the whole cluster into a repository, streaming: memory does not grow with the database. The log that
+ * it needs itself is stored with it. It counts from the moment that its manifest is there; what a failure leaves behind is removed.
  * @throws StartupError when the repository is of another cluster
  * @throws Error of the server's or the repository's
  */
 export async function takeBackup(options: TakeBackupOptions): Promise<BackupManifest> {
+  const log = await holdLog(options.url, options.variable);
+  try {
+    return await takeWithLog(options);
+  } finally {
+    await log.release();
+  }
+}
+
+async function takeWithLog(options: TakeBackupOptions): Promise<BackupManifest> {
   const { repository, key } = options.store;
   const startedAt = new Date();
   const id = newBackupId(startedAt, randomBytes(3).toString('hex'));
@@ -45,13 +56,14 @@ export async function takeBackup(options: TakeBackupOptions): Promise<BackupMani
     const label = `tenantry ${id}`;
     const events = streamBaseBackup(connection, { label, checkpoint: options.checkpoint ?? 'spread' });
     const found = await storeFiles(events, { ...options, directory: directoryOf(id), files });
+    const finishedAt = await storeLog({ ...options, backup: found });
     const manifest: BackupManifest = {
       format: 1,
       id,
       systemId: connection.systemId,
       serverMajor: connection.serverMajor,
       startedAt: startedAt.toISOString(),
-      finishedAt: new Date().toISOString(),
+      finishedAt: finishedAt.toISOString(),
       ...found,
       keyId: key?.id,
       files,

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
-import type { BackupRepository } from '../repository/repository';
+import { type BackupRepository, NameTakenError } from '../repository/repository';
 import { type BackupKey, open, seal } from '../repository/sealed-stream';
 import type { StoredSegment } from '../coverage';
 import { nameOfSegment, segmentOfName, type WalSegment } from '../wal-segments';
@@ -42,15 +42,22 @@ export class WalArchive {
   ) {}
 
   /**
-   * Stores a whole segment. Storing the same one again does nothing.
+   * Stores a whole segment. Storing the same one again does nothing, unless a later commit in it is known now: then it is there twice.
    * @throws WalMismatchError when there is one of this name with other content
    */
   async store(segment: WalSegment, content: Buffer, committedAt: Date | undefined): Promise<void> {
     const name = nameOfSegment(segment, this.segmentBytes);
-    const known = await this.repository.list(`${directoryOf(segment.timeline)}${name}.`);
-    if (known[0] !== undefined) return this.assertSame(name, known[0], content);
-    const file = `${directoryOf(segment.timeline)}${name}.${committedAt?.getTime() ?? 0}.gz`;
-    await this.put(file, content);
+    const known = (await this.repository.list(`${directoryOf(segment.timeline)}${name}.`)).at(-1);
+    if (known !== undefined) await this.assertSame(name, known, content);
+    const time = committedAt?.getTime() ?? 0;
+    if (known !== undefined && Number(FILE.exec(known)?.[2]) >= time) return;
+    const file = `${directoryOf(segment.timeline)}${name}.${time}.gz`;
+    try {
+      await this.put(file, content);
+    } catch (error) {
+      if (!(error instanceof NameTakenError)) throw error;
+      await this.assertSame(name, error.fileName, content); // stored at the same time, for a backup or by the receiver
+    }
   }
 
   /** Stores the file that tells where a timeline has left the one before it. @param begunAt when that was */
