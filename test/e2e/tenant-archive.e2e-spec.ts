@@ -11,6 +11,7 @@ import { exportTenant } from '../../src/backups/tenant-archives/export-tenant';
 import { ImportConflictError, planImport } from '../../src/backups/tenant-archives/import-plan';
 import { importTenant, type ImportResult } from '../../src/backups/tenant-archives/import-tenant';
 import { readManifest, type Trust } from '../../src/backups/tenant-archives/read-manifest';
+import { PLATFORM_TENANT_ID } from '../../src/common/id';
 import { TenantReader } from '../../src/database/tenant-reader';
 import { TenantWriter } from '../../src/database/tenant-writer';
 import { newAccount } from '../support/account';
@@ -376,6 +377,24 @@ describe('an archive that is not what was exported', () => {
     await run.catch((error: unknown) =>
       expect([ArchiveRefusedError, ImportConflictError].some((type) => error instanceof type)).toBe(true),
     );
+    expect(await everything()).toBe(before);
+  });
+
+  it('is not taken for the platform itself, whose audit trail its owner would read', async () => {
+    const entries = await unpack(archive);
+    for (const entry of entries)
+      entry.content = Buffer.from(entry.content.toString().replaceAll(cast.tenant.id, PLATFORM_TENANT_ID));
+    const told = entries.find(({ header }) => header.name === 'manifest.json')!;
+    const manifest = JSON.parse(told.content.toString()) as ArchiveManifest;
+    for (const part of manifest.tables.flatMap(({ parts }) => parts)) {
+      const { content } = entries.find(({ header }) => header.name === part.name)!;
+      part.sha256 = createHash('sha256').update(content).digest('hex');
+    }
+    told.content = Buffer.from(JSON.stringify(manifest));
+    const file = await repack(entries);
+    const before = await everything();
+    const run = importOf(file, { trust: 'unsigned', slug: 'platform' });
+    await expect(run).rejects.toThrow(ArchiveRefusedError);
     expect(await everything()).toBe(before);
   });
 });

@@ -1,5 +1,6 @@
 import { createHash, type KeyObject } from 'node:crypto';
 import { isUUID } from 'class-validator';
+import { PLATFORM_TENANT_ID } from '../../common/id';
 import { SignatureInvalidError, verifyDocument } from '../../auth/signed-document';
 import { readEntries } from './archive-entries';
 import {
@@ -69,6 +70,7 @@ function isManifest(value: Partial<ArchiveManifest>): value is ArchiveManifest {
   return (
     areTexts(issuer, exportedAt, asOf, tenant?.id, tenant?.slug, tenant?.name) &&
     isUUID(tenant?.id) &&
+    tenant?.id !== PLATFORM_TENANT_ID && // its owner would read the platform's audit trail
     Array.isArray(migrations) &&
     areTexts(...(migrations as unknown[])) &&
     Array.isArray(tables) &&
