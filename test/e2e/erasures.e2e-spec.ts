@@ -214,6 +214,23 @@ describe('POST /v1/platform/erasures of a person', () => {
       .expectProblem(404, 'not_found');
   });
 
+  it('leaves no address of then in what restores of tenants have said', async () => {
+    const { tenant } = await newTenantWithOwner(app);
+    const person = await newUser(app, tenant);
+    const [id, other] = [await accountOf(person), await newTenantWithOwner(app)];
+    const said = `The account unmistakable.then@example.test (${id}) is gone, and another account has its address.`;
+    await app.database.query(
+      'admin',
+      `INSERT INTO ops.tenant_restores (id, tenant_id, tenant_slug, moment, mode, status, error_code, error, conflicts, instance, finished_at)
+       SELECT gen_random_uuid(), $1, 'acme', now(), 'in-place', 'failed', 'email_taken', error, conflicts, 'one', now()
+       FROM (VALUES ($2, NULL), (NULL, jsonb_build_array($2::text)), ('Nobody.', NULL)) AS told (error, conflicts)`,
+      [other.tenant.id, said],
+    );
+    const erasure = await erase({ subject: 'account', subjectId: id, confirm: person.person.email });
+    expect(await traces('unmistakable.then')).toEqual([]);
+    expect(erasure.rows).toMatchObject({ 'ops.tenant_restores': 2 });
+  });
+
   it('forgets a kept answer that shows the person, and does nothing twice for it', async () => {
     const { tenant, owner } = await newTenantWithOwner(app);
     const key = { 'idempotency-key': newId() };

@@ -190,8 +190,10 @@ BEGIN
   GET DIAGNOSTICS row_count = ROW_COUNT;
   table_name := 'ops.tenant_restore_rows';
   RETURN NEXT;
-  UPDATE ops.tenant_restores r SET conflicts = NULL, accounts = NULL
-  WHERE EXISTS (SELECT FROM unnest(emails) AS address WHERE strpos(r.conflicts::text, address) > 0 OR strpos(r.accounts::text, address) > 0);
+  -- By their ids, too: the address of then need not be that of now.
+  UPDATE ops.tenant_restores r SET conflicts = NULL, accounts = NULL, error = NULL
+  WHERE EXISTS (SELECT FROM unnest(emails || erased::text[]) AS known
+    WHERE strpos(concat(r.conflicts, ' ', r.accounts, ' ', r.error), known) > 0);
   GET DIAGNOSTICS row_count = ROW_COUNT;
   table_name := 'ops.tenant_restores';
   RETURN NEXT;
