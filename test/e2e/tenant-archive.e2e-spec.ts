@@ -329,6 +329,11 @@ describe('an archive that is not what was exported', () => {
       /more than/,
     ],
     [
+      'a header that would fill the memory',
+      () => extra({ name: 'tables/app.roles/000009.ndjson', pax: { comment: 'x'.repeat(8 * 1024 * 1024) } }),
+      /a header in it, or what follows its end, has more than/,
+    ],
+    [
       'a row of another tenant',
       () => withRows('app.roles', withValue('tenant_id', '0199f2c0-7d3a-7cc1-8a44-0d8a2b7c9e01')),
       /a row of another tenant/,

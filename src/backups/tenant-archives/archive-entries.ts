@@ -1,4 +1,5 @@
 import { createReadStream } from 'node:fs';
+import { Transform } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
@@ -11,6 +12,11 @@ import {
   SIGNATURE,
   tableOfPart,
 } from './archive-format';
+
+/** Between the content of two files there are two headers and padding, and at the end two blocks: some kilobytes, and what streams hold. */
+const MAX_BETWEEN_BYTES = 1024 * 1024;
+/** More than a manifest could name. */
+const MAX_FILES = 200_000;
 
 /**
  * Reads an archive from its first byte to its last, a file of it at a time; nothing is ever written to the disk.
@@ -26,10 +32,23 @@ export async function readEntries(
   const tar = extract();
   const seen = new Set<string>();
   let refusal: unknown;
+  // tar-stream holds an extended header in memory, however long it is; compressed it is a thousandth of that.
+  let allowance = MAX_BETWEEN_BYTES;
+  const bounded = new Transform({
+    transform(chunk: Buffer, _, done) {
+      allowance -= chunk.length;
+      if (allowance >= 0) return done(null, chunk);
+      refusal = new ArchiveRefusedError(
+        `a header in it, or what follows its end, has more than ${MAX_BETWEEN_BYTES} bytes.`,
+      );
+      done(refusal as Error);
+    },
+  });
   tar.on('entry', (header, content, next) => {
     content.on('error', () => undefined); // the pipeline tells
     const take = async (): Promise<void> => {
       assertOurs(header.name, header.type ?? 'file', header.size ?? 0, seen);
+      allowance = (header.size ?? 0) + MAX_BETWEEN_BYTES;
       if (isWanted(header.name)) await visit(header.name, await buffer(content));
       else content.resume();
     };
@@ -42,7 +61,7 @@ export async function readEntries(
     );
   });
   try {
-    await pipeline(createReadStream(file), createGunzip(), tar);
+    await pipeline(createReadStream(file), createGunzip(), bounded, tar);
   } catch (error) {
     if (refusal !== undefined) throw refusal as Error;
     if (['ENOENT', 'EACCES', 'EISDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
@@ -58,5 +77,6 @@ function assertOurs(name: string, type: string, bytes: number, seen: Set<string>
   if (seen.has(name)) throw new ArchiveRefusedError(`${shown} is in it twice.`);
   const limit = isPart ? MAX_PART_BYTES : MAX_MANIFEST_BYTES * 2; // the signature holds the manifest in base64
   if (bytes > limit) throw new ArchiveRefusedError(`${shown} has ${bytes} bytes, more than ${limit}.`);
+  if (seen.size === MAX_FILES) throw new ArchiveRefusedError(`it holds more than ${MAX_FILES} files.`);
   seen.add(name);
 }
