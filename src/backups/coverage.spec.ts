@@ -1,6 +1,6 @@
 import { formatLsn } from '../database/wal-stream';
 import { OutsideCoverageError } from './engine';
-import { type BaseBackup, coverageOf, type Holdings, type Timeline, windowFor } from './coverage';
+import { type BaseBackup, coverageOf, type Holdings, missingLogOf, type Timeline, windowFor } from './coverage';
 import { nameOfSegment } from './wal-segments';
 
 const SEGMENT = 16 * 1024 * 1024;
@@ -53,9 +53,25 @@ describe('what can be restored', () => {
     expect(window).toMatchObject({ to: minute(9), gap: '00000001000000000000000A' });
   });
 
+  it('is no moment that the clock had twice, since PostgreSQL would leave out what came after the first', () => {
+    const line = timeline(1, 1, 20);
+    // For a minute the server's clock was an hour ahead.
+    const segments = line.segments.map((one) => (one.number === 10n ? { ...one, committedAt: minute(70) } : one));
+    const wrong = holdings([backup(5)], [{ ...line, segments }]);
+    expect(() => windowFor(at(15), wrong)).toThrow(/is not one moment: the server's clock was set back/);
+    expect(windowFor(at(9), wrong).backup.id).toBe('backup-5-1');
+    expect(windowFor(latest, wrong).to).toEqual(minute(20));
+    // A backup that was taken after it knows nothing of it.
+    const later = holdings([backup(5), backup(12)], [{ ...line, segments }]);
+    expect(windowFor(at(15), later).backup.id).toBe('backup-12-1');
+  });
+
   it('is nothing for a backup whose own log is missing', () => {
     expect(coverageOf(holdings([backup(5)], [timeline(1, 6, 20)]))).toEqual([]);
     expect(coverageOf(holdings([backup(5)], []))).toEqual([]);
+    expect(missingLogOf(backup(5), holdings([], [timeline(1, 6, 20)]))).toBe('000000010000000000000005');
+    expect(missingLogOf(backup(5), holdings([], []))).toBe('000000010000000000000005');
+    expect(missingLogOf(backup(5), holdings([], [timeline(1, 5, 5)]))).toBeUndefined();
   });
 
   it('is taken from the newest backup before the moment', () => {

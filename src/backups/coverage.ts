@@ -1,8 +1,12 @@
+import { StartupError } from '../common/errors';
 import type { LogPosition } from '../database/backup-stream';
 import { parseLsn } from '../database/wal-stream';
 import { type CoverageSpan, type Moment, OutsideCoverageError, type RestoreTarget } from './engine';
 import type { RestorePoint } from './restore-points';
 import { nameOfSegment, numberAt, type WalSegment } from './wal-segments';
+
+/** By less than this, in milliseconds, commits that two connections make at the same time may be out of order. */
+const SET_BACK_MS = 1_000;
 
 /** What has to be known of a base backup. */
 export interface BaseBackup {
@@ -77,7 +81,7 @@ export const spanOf = ({ backup, timeline, from, to, gap }: CoverageWindow): Cov
  * The window to restore a moment from: along the timeline that was the cluster's at that time, from the newest base backup
  * before it, or from the one that is named.
  * @param point where the moment is one
- * @throws OutsideCoverageError with the windows there are
+ * @throws OutsideCoverageError with the windows there are; StartupError when the server's clock had this time twice
  */
 export function windowFor<Backup extends BaseBackup, Segment extends StoredSegment>(
   target: RestoreTarget,
@@ -95,8 +99,37 @@ export function windowFor<Backup extends BaseBackup, Segment extends StoredSegme
       return point !== undefined && from <= point.at && point.at <= to && leadsTo(point, line);
     })
     .toSorted((a, b) => b.timeline - a.timeline || b.from.getTime() - a.from.getTime());
-  if (best) return best;
-  throw new OutsideCoverageError(target, windows.map(spanOf));
+  if (!best) throw new OutsideCoverageError(target, windows.map(spanOf));
+  if (moment.kind === 'time') assertOneMoment(moment.at, best);
+  return best;
+}
+
+/** PostgreSQL stops at the first commit that is later: where its clock was set back after that, all that follows would be left out. */
+function assertOneMoment(at: Date, { segments }: CoverageWindow): void {
+  const commits = segments.flatMap(({ committedAt }) => committedAt ?? []);
+  const first = commits.findIndex((commit) => commit > at);
+  if (first < 0) return;
+  const again = commits.find((commit, place) => place > first && commit <= at && isSetBack(commits[first]!, commit));
+  if (!again) return;
+  throw new StartupError(
+    `${at.toISOString()} is not one moment: the server's clock was set back from ${commits[first]!.toISOString()} to ` +
+      `${again.toISOString()} or earlier. Restore to a later moment, with --latest or to a restore point.`,
+  );
+}
+
+const isSetBack = (from: Date, to: Date): boolean => from.getTime() - to.getTime() > SET_BACK_MS;
+
+/** The first segment that a backup itself needs, and that is not there: nothing can be restored from it. Undefined: all are. */
+export function missingLogOf(
+  { start, end }: BaseBackup,
+  { segmentBytes, timelines }: Pick<Holdings, 'segmentBytes' | 'timelines'>,
+): string | undefined {
+  const { timeline } = start;
+  const there = new Set(timelines.find((one) => one.timeline === timeline)?.segments.map(({ number }) => number));
+  const last = numberAt(parseLsn(end.lsn) - 1n, segmentBytes);
+  for (let number = numberAt(parseLsn(start.lsn), segmentBytes); number <= last; number += 1n)
+    if (!there.has(number)) return nameOfSegment({ timeline, number }, segmentBytes);
+  return undefined;
 }
 
 /** What has to be replayed up to a moment: PostgreSQL stops when it meets the first commit after it. */
