@@ -91,7 +91,7 @@ async function everything(): Promise<string> {
   return rows.map(({ part }) => part).join(' ');
 }
 
-type Entry = { header: Partial<Headers> & { name: string }; content: Buffer };
+type Entry = { header: Partial<Headers> & { name: string; pax?: Record<string, string> }; content: Buffer };
 
 async function unpack(file: string): Promise<Entry[]> {
   const tar = extract();

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { Logger } from '@nestjs/common';
@@ -110,6 +110,20 @@ describe('a manifest', () => {
     const manifest = JSON.parse(readFileSync(file!, 'utf8')) as { finishedAt: string };
     writeFileSync(file!, JSON.stringify({ ...manifest, finishedAt: '2020-01-01T00:00:00.000Z' }));
     await expect(engine.verifyBackup(backupId)).rejects.toThrow('is not as it was written');
+  });
+
+  it('that is not sealed is refused where there is a key', async () => {
+    const { root, engine } = stage.copyOfRepository();
+    const [file] = filesOf(root, MANIFEST);
+    const {
+      seal: _seal,
+      keyId: _keyId,
+      ...manifest
+    } = JSON.parse(readFileSync(file!, 'utf8')) as Record<string, unknown>;
+    const seal = createHash('sha256').update(JSON.stringify(manifest)).digest('hex');
+    writeFileSync(file!, JSON.stringify({ ...manifest, seal }));
+    expect(await engine.listBackups()).toEqual([]);
+    await expect(engine.verifyBackup(backupId)).rejects.toThrow('its manifest is not sealed');
   });
 
   it('that is damaged does not keep the other backups from being restored', async () => {

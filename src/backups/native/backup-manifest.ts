@@ -60,6 +60,9 @@ export function readManifest(id: string, text: string, keys: readonly BackupKey[
   const { seal, ...manifest } = parse(id, text);
   if (manifest.format !== 1 || manifest.id !== id)
     throw new BackupDamagedError(id, 'its manifest is not one that this version of Tenantry reads');
+  // Else whoever may write into the repository could do without the key.
+  if (manifest.keyId === undefined && keys.length > 0)
+    throw new BackupDamagedError(id, 'its manifest is not sealed, so it is none of ours');
   const key = keys.find((candidate) => candidate.id === manifest.keyId);
   const isSealedByOther = manifest.keyId !== undefined && !key;
   if (!isSealedByOther && seal !== sealOf(manifest, key))

@@ -26,6 +26,7 @@ export class WalMismatchError extends Error {
 const FILE = /^wal\/[0-9A-F]{8}\/([0-9A-F]{24})\.(\d+)\.gz(?:\.sealed)?$/;
 /** `<timeline>.history[.<time of its beginning, ms>].<gz[.sealed]>` */
 const HISTORY = /^wal\/([0-9A-F]{8})\.history(?:\.(\d+))?\.gz(?:\.sealed)?$/;
+const SEALED = '.sealed';
 const CHUNK_BYTES = 256 * 1024;
 /** A third of the time of the default, for a few percent of the size… */
 const FAST = 1;
@@ -41,13 +42,19 @@ export class WalArchive {
     readonly segmentBytes: number,
   ) {}
 
+  /** Where there is a key, what is not sealed is not ours: whoever may write into the repository could do without it. */
+  private readonly filesBelow = async (prefix: string): Promise<string[]> => {
+    const files = await this.repository.list(prefix);
+    return this.keys.length > 0 ? files.filter((file) => file.endsWith(SEALED)) : files;
+  };
+
   /**
    * Stores a whole segment. Storing the same one again does nothing, unless a later commit in it is known now: then it is there twice.
    * @throws WalMismatchError when there is one of this name with other content
    */
   async store(segment: WalSegment, content: Buffer, committedAt: Date | undefined): Promise<void> {
     const name = nameOfSegment(segment, this.segmentBytes);
-    const known = (await this.repository.list(`${directoryOf(segment.timeline)}${name}.`)).at(-1);
+    const known = (await this.filesBelow(`${directoryOf(segment.timeline)}${name}.`)).at(-1);
     if (known !== undefined) await this.assertSame(name, known, content);
     const time = committedAt?.getTime() ?? 0;
     if (known !== undefined && Number(FILE.exec(known)?.[2]) >= time) return;
@@ -62,14 +69,14 @@ export class WalArchive {
 
   /** Stores the file that tells where a timeline has left the one before it. @param begunAt when that was */
   async storeHistory(name: string, content: Buffer, begunAt: Date | undefined): Promise<void> {
-    const [known] = await this.repository.list(`wal/${name}.`);
+    const [known] = await this.filesBelow(`wal/${name}.`);
     if (known !== undefined) return this.assertSame(name, known, content);
     await this.put(`wal/${name}${begunAt ? `.${begunAt.getTime()}` : ''}.gz`, content);
   }
 
   /** Those of a timeline, in order; `from` leaves out what lies before. */
   async list(timeline: number, from = 0n): Promise<ArchivedSegment[]> {
-    const files = await this.repository.list(directoryOf(timeline));
+    const files = await this.filesBelow(directoryOf(timeline));
     return files.flatMap((file) => {
       const [, name, time] = FILE.exec(file) ?? [];
       const segment = name && segmentOfName(name, this.segmentBytes);
@@ -80,7 +87,7 @@ export class WalArchive {
 
   /** The timelines that have left another one, with the file that says where. */
   async listHistories(): Promise<{ timeline: number; file: string; name: string; begunAt: Date | undefined }[]> {
-    return (await this.repository.list('wal/')).flatMap((file) => {
+    return (await this.filesBelow('wal/')).flatMap((file) => {
       const [, timeline, time] = HISTORY.exec(file) ?? [];
       if (!timeline) return [];
       const begunAt = time ? new Date(Number(time)) : undefined;
@@ -91,18 +98,14 @@ export class WalArchive {
   /** What a file of the archive holds, decompressed. */
   async read(file: string): Promise<Readable> {
     const plain = createGunzip({ chunkSize: 256 * 1024 });
-    const steps = [
-      await this.repository.get(file),
-      ...(file.endsWith('.sealed') ? [open(this.keys, file)] : []),
-      plain,
-    ];
+    const steps = [await this.repository.get(file), ...(file.endsWith(SEALED) ? [open(this.keys, file)] : []), plain];
     pipeline(steps).catch((error: Error) => plain.destroy(error));
     return plain;
   }
 
   private async put(file: string, content: Buffer): Promise<void> {
     const [key] = this.keys;
-    const name = key ? `${file}.sealed` : file;
+    const name = key ? `${file}${SEALED}` : file;
     const steps = [
       Readable.from([content], { objectMode: false }),
       createGzip({ level: levelFor(content), chunkSize: CHUNK_BYTES }),

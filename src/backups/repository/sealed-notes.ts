@@ -12,9 +12,14 @@ const SEALED = `${PLAIN}.sealed`;
 export class SealedNotes {
   constructor(
     private readonly repository: BackupRepository,
-    /** The first one seals; none: nothing is sealed. */
+    /** The first one seals, and what is not sealed is not looked at; none: nothing is sealed. */
     private readonly keys: readonly BackupKey[],
   ) {}
+
+  private readonly nameOf = (file: string): string | undefined => {
+    const ending = (this.keys.length > 0 ? [SEALED] : [SEALED, PLAIN]).find((one) => file.endsWith(one));
+    return ending && file.slice(0, -ending.length);
+  };
 
   /** @throws NameTakenError when there is one of this name */
   async put(name: string, value: object): Promise<void> {
@@ -29,7 +34,7 @@ export class SealedNotes {
 
   /** @returns undefined when there is none. @throws SealBrokenError when it is not what was put */
   async read<Note extends object>(name: string): Promise<Note | undefined> {
-    const file = (await this.repository.list(`${name}.`)).find((one) => nameOf(one) === name);
+    const file = (await this.repository.list(`${name}.`)).find((one) => this.nameOf(one) === name);
     if (file === undefined) return undefined;
     const plain = createGunzip();
     try {
@@ -44,16 +49,11 @@ export class SealedNotes {
 
   /** The names that begin so, sorted. */
   async list(prefix: string): Promise<string[]> {
-    return (await this.repository.list(prefix)).flatMap((file) => nameOf(file) ?? []);
+    return (await this.repository.list(prefix)).flatMap((file) => this.nameOf(file) ?? []);
   }
 
   /** Removing what is not there is no error. */
   async remove(name: string): Promise<void> {
     for (const ending of [PLAIN, SEALED]) await this.repository.remove(`${name}${ending}`);
   }
-}
-
-function nameOf(file: string): string | undefined {
-  const ending = [SEALED, PLAIN].find((one) => file.endsWith(one));
-  return ending && file.slice(0, -ending.length);
 }
