@@ -116,6 +116,8 @@ export interface BackupEngine {
   damagedBackups?(): Promise<readonly Error[]>;
   /** The oldest first. */
   coverage(): Promise<CoverageSpan[]>;
+  /** The first piece of the log that a backup itself needs, and that is missing; undefined: none is, or there is no such backup. */
+  missingLogOf?(id: string): Promise<string | undefined>;
   /** Reads it to the last byte. @throws BackupDamagedError */
   verifyBackup(id: string, onProgress?: (doneBytes: number, totalBytes: number) => void): Promise<void>;
   /**

@@ -13,7 +13,7 @@ export interface Survey {
   backups: readonly BackupSummary[] | undefined;
   /** What can be restored without a hole, up to the last stored commit; undefined: nothing. */
   coverage: { from: Date; to: Date } | undefined;
-  /** What is missing of the log since the newest backup; undefined: nothing. */
+  /** What is missing of the log of the newest backup, or since; undefined: nothing. */
   gap: string | undefined;
 }
 
@@ -60,7 +60,17 @@ export class RepositorySurvey {
   private get isSettled(): boolean {
     const { backups, coverage } = this.latest ?? {};
     const newest = backups?.at(-1);
-    return !newest || (coverage !== undefined && coverage.to > newest.finishedAt);
+    return !newest || (coverage !== undefined && coverage.to >= newest.finishedAt);
+  }
+
+  /** A backup that nothing can be restored from has lost its own log, or the rest of it is still to come. */
+  private async gapSince(
+    newest: BackupSummary | undefined,
+    spans: readonly CoverageSpan[],
+  ): Promise<string | undefined> {
+    if (!newest) return undefined;
+    const span = spans.findLast(({ backupId }) => backupId === newest.id);
+    return span ? span.gap : this.engine.missingLogOf?.(newest.id);
   }
 
   private async look(): Promise<void> {
@@ -69,7 +79,7 @@ export class RepositorySurvey {
     try {
       const [all, spans] = await Promise.all([this.engine.listBackups(), this.engine.coverage()]);
       const backups = believable(all, new Date());
-      const gap = spans.findLast(({ backupId }) => backupId === backups.at(-1)?.id)?.gap;
+      const gap = await this.gapSince(backups.at(-1), spans);
       this.latest = { at: new Date(), error: undefined, backups, coverage: unbroken(spans), gap };
       if (before?.error !== undefined) this.logger.log(`${this.engine.place} can be read again.`);
     } catch (error) {

@@ -9,9 +9,12 @@ import { BackupScheduler } from '../../src/backups/backup-scheduler';
 import type { BackupTiming } from '../../src/backups/backup-timing';
 import { problemsOf } from '../../src/backups/backup-verdict';
 import { BackupWatch } from '../../src/backups/backup-watch';
+import { BackupStore } from '../../src/backups/native/backup-store';
 import { openEngine } from '../../src/backups/open-engine';
+import { nameOfSegment, numberAt } from '../../src/backups/wal-segments';
 import { Clock } from '../../src/common/clock';
 import { type BackupEnv, readBackupEnv } from '../../src/config/backup-env';
+import { parseLsn } from '../../src/database/wal-stream';
 import { eventually } from '../support/eventually';
 import { OwnServer } from '../support/own-server';
 import { makeTestDirectory, removeTestDirectory } from '../support/test-directory';
@@ -87,6 +90,13 @@ const filesIn = (env: BackupEnv): string[] =>
   readdirSync(env.backupDir, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => path.relative(env.backupDir, path.join(entry.parentPath, entry.name)));
+
+/** The names of the stored segments, in order. */
+const segmentsIn = (env: BackupEnv): string[] =>
+  [...new Set(filesIn(env).flatMap((name) => /^wal\/\w+\/(\w+)/.exec(name)?.[1] ?? []))].toSorted();
+function lose(env: BackupEnv, segment: string): void {
+  for (const name of filesIn(env)) if (name.includes(segment)) rmSync(path.join(env.backupDir, name));
+}
 
 beforeAll(async () => {
   Logger.overrideLogger(false);
@@ -235,19 +245,28 @@ describe('log that is missing', () => {
     const env = newEnv();
     const instance = new Instance(env);
     await instance.isWell();
-    // What is taken away below is then no log of the backup itself.
-    await until(() => expect(instance.watch.overview!.state!.coverageTo).toBeInstanceOf(Date));
-    const segments = (): string[] =>
-      filesIn(env)
-        .filter((name) => /^wal\/\w+\/\w/.test(name))
-        .toSorted();
-    const known = segments().length;
-    await until(() => expect(segments().length).toBeGreaterThan(known + 2));
-    rmSync(path.join(env.backupDir, segments().at(-2)!));
+    const known = segmentsIn(env).length;
+    await until(() => expect(segmentsIn(env).length).toBeGreaterThan(known + 4));
+    lose(env, segmentsIn(env).at(-2)!);
     await until(async () => expect(await runs()).toEqual([succeeded('first'), succeeded('gap')]));
     await instance.isWell();
     expect(instance.watch.overview!.state!.gap).toBeNull();
     expect(await openEngine(env).listBackups()).toHaveLength(2);
+  }, 180_000);
+
+  it('of the newest backup itself is told, too, and one backup is taken instead', async () => {
+    const env = newEnv();
+    const instance = new Instance(env);
+    await instance.isWell();
+    const known = segmentsIn(env).length;
+    const store = BackupStore.open(env);
+    const { timeline, lsn } = (await store.listBackups())[0]!.start;
+    const { segmentBytes } = store.archive;
+    lose(env, nameOfSegment({ timeline, number: numberAt(parseLsn(lsn), segmentBytes) }, segmentBytes));
+    await until(async () => expect(await runs()).toEqual([succeeded('first'), succeeded('gap')]));
+    await until(() => expect(segmentsIn(env).length).toBeGreaterThan(known + 4));
+    await instance.isWell();
+    expect(await runs()).toEqual([succeeded('first'), succeeded('gap')]);
   }, 180_000);
 });
 

@@ -21,9 +21,13 @@ export async function startNativeStage(): Promise<EngineStage> {
     stored: (at) => stage.stored(at, engine, 120_000),
     damage: (id) => flipBit(path.join(backups, id, 'base.tar.gz.sealed')),
     loseSegment: () => {
-      const file = path.join(log, readdirSync(log).toSorted().at(-2)!);
-      renameSync(file, path.join(stage.directory, 'lost'));
-      return () => renameSync(path.join(stage.directory, 'lost'), file);
+      const nameOf = (file: string): string => file.split('.')[0]!;
+      const names = [...new Set(readdirSync(log).map(nameOf))].toSorted();
+      const files = readdirSync(log).filter((file) => nameOf(file) === names.at(-2)); // twice where its last commit was learnt later
+      for (const file of files) renameSync(path.join(log, file), path.join(stage.directory, file));
+      return () => {
+        for (const file of files) renameSync(path.join(stage.directory, file), path.join(log, file));
+      };
     },
     newTarget: () => stage.newTarget(),
     leftovers: () => stage.leftovers(),

@@ -13,7 +13,7 @@ import {
 } from '../engine';
 import type { BackupManifest } from './backup-manifest';
 import { BackupStore } from './backup-store';
-import { coverageOf, spanOf, windowFor } from '../coverage';
+import { coverageOf, missingLogOf, spanOf, windowFor } from '../coverage';
 import { pointOf } from '../restore-points';
 import { readBackup } from './read-backup';
 import { logFor, restore } from './restore';
@@ -63,6 +63,12 @@ export class NativeEngine implements BackupEngine {
 
   async coverage(): Promise<CoverageSpan[]> {
     return coverageOf(await this.store.holdings()).map(spanOf);
+  }
+
+  async missingLogOf(id: string): Promise<string | undefined> {
+    const holdings = await this.store.holdings();
+    const backup = holdings.backups.find((one) => one.id === id);
+    return backup && missingLogOf(backup, holdings);
   }
 
   async verifyBackup(id: string, onProgress?: (doneBytes: number, totalBytes: number) => void): Promise<void> {

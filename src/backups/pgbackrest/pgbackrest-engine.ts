@@ -9,7 +9,15 @@ import { recover, RecoveryFailedError } from '../../database/recovery-server';
 import { replayedPosition } from '../../database/replayed-position';
 import type { Account } from '../../database/unprivileged-account';
 import { formatLsn } from '../../database/wal-stream';
-import { type BaseBackup, coverageOf, type CoverageWindow, type Holdings, spanOf, windowFor } from '../coverage';
+import {
+  type BaseBackup,
+  coverageOf,
+  type CoverageWindow,
+  type Holdings,
+  missingLogOf,
+  spanOf,
+  windowFor,
+} from '../coverage';
 import {
   BackupDamagedError,
   type BackupEngine,
@@ -26,7 +34,7 @@ import { keptBackups } from '../kept-backups';
 import { assertMajor, recoveredCluster } from '../recovered-cluster';
 import type { SealedNotes } from '../repository/sealed-notes';
 import { pointOf } from '../restore-points';
-import { nameOfSegment, segmentOfName, startOf } from '../wal-segments';
+import { segmentOfName, startOf } from '../wal-segments';
 import { type ListedSegment, PgBackRestArchive } from './pgbackrest-archive';
 import { type BackupInfo, baseBackupOf, readStanza, type Stanza, summaryOf } from './pgbackrest-info';
 import { PgBackRest, PgBackRestError } from './pgbackrest-program';
@@ -94,12 +102,20 @@ export class PgBackRestEngine implements BackupEngine {
     return coverageOf(await this.holdings(await readStanza(this.program))).map(spanOf);
   }
 
+  async missingLogOf(id: string): Promise<string | undefined> {
+    const stanza = await readStanza(this.program);
+    const backup = stanza.backups.find(({ label }) => label === id);
+    return backup && missingLogOf(baseBackupOf(backup), await this.holdings(stanza));
+  }
+
   async verifyBackup(id: string, onProgress?: (doneBytes: number, totalBytes: number) => void): Promise<void> {
     const stanza = await readStanza(this.program);
     const backup = backupOf(stanza, id);
     onProgress?.(0, backup.info.size);
     await verifyRepository(this.program, backup);
-    await this.assertOwnLog(stanza, backup);
+    // Its own `verify` does not miss a segment that is not there.
+    const missing = missingLogOf(baseBackupOf(backup), await this.holdings(stanza));
+    if (missing !== undefined) throw new BackupDamagedError(id, `the segment ${missing} of its log is missing`);
     onProgress?.(backup.info.size, backup.info.size);
   }
 
@@ -124,7 +140,7 @@ export class PgBackRestEngine implements BackupEngine {
   async planRestore(target: RestoreTarget): Promise<RestorePlan> {
     const point = await pointOf(target.moment, this.notes);
     const stanza = await readStanza(this.program);
-    const { backup, timeline, history, to } = windowFor(target, await this.holdings(stanza), point);
+    const { backup, timeline, history, to, gap } = windowFor(target, await this.holdings(stanza), point);
     return {
       target,
       backup: summaryOf(stanza, backupOf(stanza, backup.id)),
@@ -132,6 +148,7 @@ export class PgBackRestEngine implements BackupEngine {
       history,
       until: target.moment.kind === 'time' ? target.moment.at : (point?.at ?? to),
       serverMajor: stanza.serverMajor,
+      gap: target.moment.kind === 'latest' ? gap : undefined,
     };
   }
 
@@ -215,21 +232,6 @@ export class PgBackRestEngine implements BackupEngine {
       backups: backups.map(baseBackupOf),
       timelines: archiveId === undefined ? [] : await this.archive.readTimelines(archiveId),
     };
-  }
-
-  /** pgBackRest's own `verify` does not miss a segment that is not there. */
-  private async assertOwnLog(stanza: Stanza, { label, archive }: BackupInfo): Promise<void> {
-    const { segmentBytes } = this.archive;
-    const [first, last] = [archive.start, archive.stop].map((name) => segmentOfName(name, segmentBytes)!) as [
-      { timeline: number; number: bigint },
-      { timeline: number; number: bigint },
-    ];
-    const { timelines } = await this.holdings(stanza);
-    const there = new Set(timelines.flatMap(({ segments }) => segments.map(({ name }) => name)));
-    for (let { number } = first; number <= last.number; number += 1n) {
-      const name = nameOfSegment({ timeline: first.timeline, number }, segmentBytes);
-      if (!there.has(name)) throw new BackupDamagedError(label, `the segment ${name} of its log is missing`);
-    }
   }
 
   private async superfluousSegments(stanza: Stanza, expired: readonly BackupInfo[]): Promise<number> {
