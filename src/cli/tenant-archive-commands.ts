@@ -221,7 +221,7 @@ async function trustOf({ trust, unsigned }: ImportOptions): Promise<Trust> {
 
 async function readJson(place: string): Promise<unknown> {
   if (!place.startsWith('https://')) return JSON.parse(await readFile(place, 'utf8'));
-  const answer = await fetch(place, { signal: AbortSignal.timeout(FETCH_TIMEOUT_MS) });
+  const answer = await fetch(place, { redirect: 'error', signal: AbortSignal.timeout(FETCH_TIMEOUT_MS) });
   if (!answer.ok) throw new Error(`it answers ${answer.status}`);
   return answer.json();
 }

@@ -78,6 +78,7 @@ function valuesOf(settings: RecoverySettings, hbaFile: string): Record<string, s
     recovery_target_timeline: String(settings.timeline),
     recovery_target_action: pauses ? 'pause' : 'promote',
     archive_mode: 'off',
+    max_logical_replication_workers: '0', // a clone's subscriptions would speak to their publisher
     hot_standby: pauses ? 'on' : 'off', // nobody reads before it is there
     hba_file: hbaFile,
     listen_addresses: '',
