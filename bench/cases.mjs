@@ -19,8 +19,9 @@
  * @property {string} name as `--cases` takes it
  * @property {string} title
  * @property {string} peer what the peer does for it
+ * @property {string} [usual] what the usual stack does for it; without it, it is not asked
  * @property {number} status of each answer; another one is an error
- * @property {boolean} [sameAnswer] whether both candidates must give the very same body
+ * @property {boolean} [sameAnswer] whether Tenantry, the peer and the usual stack must give the very same body
  * @property {(targets: Targets) => Request} request another tenant and user each time, so that no cache is warmer than in life
  */
 
@@ -31,6 +32,9 @@ const json = (body) => ({ headers: { 'content-type': 'application/json' }, body:
 /** Unique among all processes that load a database: create-user needs addresses that nobody has. */
 const run = `${process.pid}-${Date.now().toString(36)}`;
 let made = 0;
+
+/** All that a user has. */
+const USER_FIELDS = 'email,name,status,version,createdAt,updatedAt';
 
 /** @type {Case[]} */
 export const CASES = [
@@ -49,6 +53,7 @@ export const CASES = [
     name: 'get-user',
     title: 'get user',
     peer: 'one row by its primary key',
+    usual: 'token verified, findUnique in a transaction of its own',
     status: 200,
     sameAnswer: true,
     request: ({ tenants }) => userRequest(pick(tenants)),
@@ -65,6 +70,7 @@ export const CASES = [
     name: 'list-users',
     title: 'list 20 users',
     peer: 'the first page of the tenant, by time of creation, with its cursor',
+    usual: 'token verified, findMany in a transaction of its own, class-transformer',
     status: 200,
     sameAnswer: true,
     request: ({ tenants }) => {
@@ -73,9 +79,23 @@ export const CASES = [
     },
   },
   {
+    name: 'list-users-prisma',
+    title: 'list 20 users through Prisma',
+    peer: 'the same as for the list',
+    usual: 'the same as for the list',
+    status: 200,
+    sameAnswer: true,
+    request: ({ tenants }) => {
+      const tenant = pick(tenants);
+      const path = `/v1/tenants/${tenant.id}/users?limit=20&fields=${USER_FIELDS}`; // chosen fields: past the reviewed SQL
+      return { method: 'GET', path, headers: bearer(tenant.adminToken) };
+    },
+  },
+  {
     name: 'create-user',
     title: 'create user',
     peer: 'account, membership and audit event in one statement',
+    usual: 'token verified, input validated; account, membership and audit event one after the other, so not atomic',
     status: 201,
     request: ({ tenants }) => {
       const tenant = pick(tenants);
