@@ -7,6 +7,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual, parseArgs } from 'node:util';
 import pg from 'pg';
+import { seedBetterAuth } from './better-auth-seed.mjs';
 import { candidatesOf, orderOf } from './candidates.mjs';
 import { CASES } from './cases.mjs';
 import { cpuOfPostgres, cpuOfProcess } from './cpu.mjs';
@@ -14,12 +15,12 @@ import { ROOT } from './program.mjs';
 import { aimLines, judge, RESULTS, writeReport } from './report.mjs';
 import { countRoundTrips, startCounter } from './round-trips.mjs';
 import { seed, TENANTS, USERS_PER_TENANT } from './seed.mjs';
-import { startDatabase, startLoad, startPeer, startTenantry, startUsualStack } from './servers.mjs';
+import { startBetterAuth, startDatabase, startLoad, startPeer, startTenantry, startUsualStack } from './servers.mjs';
 
 const USAGE = `npm run bench [-- options]
 
 Measures Tenantry against a plain Fastify + pg server and the usual stack (Express, jose, Prisma's RLS extension) on a database
-of its own, and writes ${path.relative(ROOT, RESULTS)}/latest.{json,md} and ratios.svg.
+of its own, and against Better Auth on another, and writes ${path.relative(ROOT, RESULTS)}/latest.{json,md} and ratios.svg.
 
   --seconds <n>      of each measurement (2)
   --rounds <n>       (3)
@@ -44,13 +45,17 @@ async function main() {
 
   const database = await starting('the database', startDatabase(directory));
   const targets = await step('1,000 tenants with 100 users each', seed(database.superuserUrl, secretKey));
+  const betterAuthUrl = await step(
+    'the same for Better Auth',
+    seedBetterAuth(database.superuserUrl, secretKey, targets),
+  );
   const targetsFile = path.join(directory, 'targets.json');
   writeFileSync(targetsFile, JSON.stringify(targets), { mode: 0o600 });
 
-  const start = (urls, superuserUrl, profileDir) =>
-    startCandidates({ urls, superuserUrl, secretKey, dataDir: directory, profileDir });
-  const counts = await countAll(options.cases, database, targets, start);
-  const servers = await start(database.urls, database.superuserUrl, options.profile);
+  const urls = { ...database.urls, superuser: database.superuserUrl, betterAuth: betterAuthUrl };
+  const start = (reached, profileDir) => startCandidates({ urls: reached, secretKey, dataDir: directory, profileDir });
+  const counts = await countAll(options.cases, urls, targets, start);
+  const servers = await start(urls, options.profile);
   const load = await starting('the load generator', Promise.resolve(startLoad(targetsFile)));
   await step('one request of each kind', assertSameAnswers(options.cases, servers, targets));
 
@@ -74,19 +79,21 @@ async function main() {
 }
 
 /** All of them, each in a process of its own. @returns {Promise<Record<string, import('./servers.mjs').Server>>} */
-async function startCandidates({ urls, superuserUrl, ...tenantryOptions }) {
-  const tenantry = await starting('Tenantry', startTenantry({ urls, ...tenantryOptions }));
+async function startCandidates(options) {
+  const { urls, secretKey } = options;
+  const tenantry = await starting('Tenantry', startTenantry(options));
   return {
     tenantry,
-    peer: await starting('Fastify + pg', startPeer(superuserUrl)),
+    peer: await starting('Fastify + pg', startPeer(urls.superuser)),
     usual: await starting('the usual stack', startUsualStack(urls.app, tenantry.url)),
+    betterAuth: await starting('Better Auth', startBetterAuth(urls.betterAuth, secretKey)),
   };
 }
 
 /** Round trips of each case and candidate, in processes of their own behind a proxy, which would slow down what is measured. */
-async function countAll(cases, database, targets, start) {
-  const counter = await starting('the counter of round trips', startCounter(database.superuserUrl));
-  const servers = await start(mapValues(database.urls, counter.urlOf), counter.urlOf(database.superuserUrl));
+async function countAll(cases, urls, targets, start) {
+  const counter = await starting('the counter of round trips', startCounter(urls.superuser));
+  const servers = await start(mapValues(urls, counter.urlOf));
   const counts = [];
   for (const oneCase of cases) {
     for (const candidate of candidatesOf(oneCase)) {
@@ -172,7 +179,7 @@ async function measureAll({ cases, rounds, seconds, connections, warmUp }, serve
           unexpected,
         };
         samples.push(sample);
-        console.log(`round ${round}  ${name.padEnd(17)} ${candidate.padEnd(9)} ${describe(sample)}`);
+        console.log(`round ${round}  ${name.padEnd(17)} ${candidate.padEnd(11)} ${describe(sample)}`);
       }
     }
   }
@@ -188,18 +195,21 @@ const describe = ({ requestsPerSecond, p50Ms, p99Ms, serverCpuMs, databaseCpuMs 
 /** A race between some that do different things would tell nothing. @throws Error when they answer differently */
 async function assertSameAnswers(cases, servers, targets) {
   for (const oneCase of cases) {
-    const { name, sameAnswer, status } = oneCase;
+    const { name, sameAnswer } = oneCase;
     const shared = oneCase.request(targets);
     const answers = [];
     for (const candidate of candidatesOf(oneCase)) {
-      // The same for all when their answers are compared; only one of them may create a user.
-      const { path: target, ...request } = sameAnswer ? shared : orderOf(name, candidate).request(targets);
-      const response = await fetch(`${servers[candidate].url}${target}`, request);
+      const { request, status, isRight } = orderOf(name, candidate);
+      const isCompared = sameAnswer && candidate !== 'betterAuth'; // it has a form of its own
+      // Those compared are asked the same; but only one of them may create a user.
+      const { path: target, ...content } = isCompared ? shared : request(targets);
+      const response = await fetch(`${servers[candidate].url}${target}`, content);
       const text = await response.text();
       if (response.status !== status) throw new Error(`${name}: ${candidate} answers ${response.status}: ${text}`);
-      answers.push(JSON.parse(text));
+      if (isCompared) answers.push(JSON.parse(text));
+      if (isRight && !isRight(JSON.parse(text))) throw new Error(`${name}: ${candidate} answers ${text}`);
     }
-    if (sameAnswer && !answers.every((answer) => isDeepStrictEqual(answer, answers[0]))) {
+    if (!answers.every((answer) => isDeepStrictEqual(answer, answers[0]))) {
       throw new Error(`${name}: the answers differ.\n${answers.map((answer) => JSON.stringify(answer)).join('\n')}`);
     }
   }

@@ -83,6 +83,10 @@ export const startPeer = (postgresUrl) => startProgram('peer.mjs', { POSTGRES_UR
 export const startUsualStack = (postgresUrl, issuerUrl) =>
   startProgram('usual-stack.mjs', { POSTGRES_URL: postgresUrl, JWKS_URL: `${issuerUrl}/.well-known/jwks.json` });
 
+/** @param {string} secret that signs its cookies. @returns {Promise<Server>} */
+export const startBetterAuth = (postgresUrl, secret) =>
+  startProgram('better-auth.mjs', { POSTGRES_URL: postgresUrl, BETTER_AUTH_SECRET: secret });
+
 /** One of this folder, which sends its URL once it listens. */
 async function startProgram(file, env) {
   const child = fork(path.join(import.meta.dirname, file), {
