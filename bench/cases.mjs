@@ -1,8 +1,13 @@
+import { BETTER_AUTH } from './better-auth-requests.mjs';
+import { json, newPerson, pick } from './request-parts.mjs';
+
 /**
  * @typedef {object} Tenant
  * @property {string} id
  * @property {string} adminToken an access token of one who may do everything but delete the tenant
  * @property {string} viewerToken an access token of one who may only look
+ * @property {string} adminCookie of the same at Better Auth
+ * @property {string} viewerCookie
  * @property {{ id: string, email: string }[]} users
  *
  * @typedef {object} Targets what the requests are made of; seed.mjs fills it
@@ -19,18 +24,17 @@
  * @property {string} name as `--cases` takes it
  * @property {string} title
  * @property {string} peer what the peer does for it
+ * @property {string} [usual] what the usual stack does for it; without it, it is not asked
+ * @property {import('./better-auth-requests.mjs').OwnWay} [betterAuth] the same work there
  * @property {number} status of each answer; another one is an error
- * @property {boolean} [sameAnswer] whether both candidates must give the very same body
+ * @property {boolean} [sameAnswer] whether Tenantry, the peer and the usual stack must give the very same body
  * @property {(targets: Targets) => Request} request another tenant and user each time, so that no cache is warmer than in life
  */
 
-const pick = (list) => list[Math.floor(Math.random() * list.length)];
 const bearer = (token) => ({ authorization: `Bearer ${token}` });
-const json = (body) => ({ headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
 
-/** Unique among all processes that load a database: create-user needs addresses that nobody has. */
-const run = `${process.pid}-${Date.now().toString(36)}`;
-let made = 0;
+/** All that a user has. */
+const USER_FIELDS = 'email,name,status,version,createdAt,updatedAt';
 
 /** @type {Case[]} */
 export const CASES = [
@@ -38,6 +42,7 @@ export const CASES = [
     name: 'login',
     title: 'login',
     peer: 'reads the account, verifies argon2id, inserts session and refresh token in one statement; random tokens',
+    betterAuth: BETTER_AUTH.login,
     status: 200,
     request: ({ tenants, password }) => ({
       method: 'POST',
@@ -49,6 +54,8 @@ export const CASES = [
     name: 'get-user',
     title: 'get user',
     peer: 'one row by its primary key',
+    usual: 'token verified, findUnique in a transaction of its own',
+    betterAuth: BETTER_AUTH['get-user'],
     status: 200,
     sameAnswer: true,
     request: ({ tenants }) => userRequest(pick(tenants)),
@@ -65,6 +72,8 @@ export const CASES = [
     name: 'list-users',
     title: 'list 20 users',
     peer: 'the first page of the tenant, by time of creation, with its cursor',
+    usual: 'token verified, findMany in a transaction of its own, class-transformer',
+    betterAuth: BETTER_AUTH['list-users'],
     status: 200,
     sameAnswer: true,
     request: ({ tenants }) => {
@@ -73,13 +82,28 @@ export const CASES = [
     },
   },
   {
+    name: 'list-users-prisma',
+    title: 'list 20 users through Prisma',
+    peer: 'the same as for the list',
+    usual: 'the same as for the list',
+    status: 200,
+    sameAnswer: true,
+    request: ({ tenants }) => {
+      const tenant = pick(tenants);
+      const path = `/v1/tenants/${tenant.id}/users?limit=20&fields=${USER_FIELDS}`; // chosen fields: past the reviewed SQL
+      return { method: 'GET', path, headers: bearer(tenant.adminToken) };
+    },
+  },
+  {
     name: 'create-user',
     title: 'create user',
     peer: 'account, membership and audit event in one statement',
+    usual: 'token verified, input validated; account, membership and audit event one after the other, so not atomic',
+    betterAuth: BETTER_AUTH['create-user'],
     status: 201,
     request: ({ tenants }) => {
       const tenant = pick(tenants);
-      const { headers, body } = json({ email: `new-${run}-${(made += 1)}@bench.example`, name: `New User ${made}` });
+      const { headers, body } = json(newPerson());
       return {
         method: 'POST',
         path: `/v1/tenants/${tenant.id}/users`,
@@ -92,6 +116,7 @@ export const CASES = [
     name: 'refusal',
     title: 'permission refusal',
     peer: "reads the tenant's row and answers 403; Tenantry also records the refusal in the audit trail",
+    betterAuth: BETTER_AUTH.refusal,
     status: 403,
     request: ({ tenants }) => {
       const tenant = pick(tenants);

@@ -1,8 +1,8 @@
 // The load generator, in a process of its own so that its work is not counted as the servers'.
-// Usage: fork('load.mjs', [<targets.json>]); it answers each { caseName, url, connections, seconds } with a Measurement.
+// Usage: fork('load.mjs', [<targets.json>]); it answers each { caseName, candidate, url, connections, seconds } with a Measurement.
 import { readFileSync } from 'node:fs';
 import autocannon from 'autocannon';
-import { CASES } from './cases.mjs';
+import { orderOf } from './candidates.mjs';
 
 /**
  * @typedef {object} Measurement
@@ -25,8 +25,8 @@ process.on('message', (order) => {
 process.on('disconnect', () => process.exit()); // the parent is gone
 
 /** @returns {Promise<Measurement>} */
-async function measure({ caseName, url, connections, seconds }) {
-  const { request, status } = CASES.find(({ name }) => name === caseName);
+async function measure({ caseName, candidate, url, connections, seconds }) {
+  const { request, status } = orderOf(caseName, candidate);
   const latencies = [];
   const unexpected = new Set();
   let errors = 0;

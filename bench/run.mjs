@@ -1,4 +1,4 @@
-// npm run bench: measures Tenantry against its peer. docs/benchmark.md says what, how, and what it means.
+// npm run bench: measures Tenantry against others. docs/benchmark.md says what, how, and what it means.
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -7,22 +7,27 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual, parseArgs } from 'node:util';
 import pg from 'pg';
+import { seedBetterAuth } from './better-auth-seed.mjs';
+import { candidatesOf, orderOf } from './candidates.mjs';
 import { CASES } from './cases.mjs';
 import { cpuOfPostgres, cpuOfProcess } from './cpu.mjs';
 import { ROOT } from './program.mjs';
-import { RESULTS, writeReport } from './report.mjs';
+import { aimLines, judge, RESULTS, writeReport } from './report.mjs';
+import { countRoundTrips, startCounter } from './round-trips.mjs';
 import { seed, TENANTS, USERS_PER_TENANT } from './seed.mjs';
-import { startDatabase, startLoad, startPeer, startTenantry } from './servers.mjs';
+import { startBetterAuth, startDatabase, startLoad, startPeer, startTenantry, startUsualStack } from './servers.mjs';
 
 const USAGE = `npm run bench [-- options]
 
-Measures Tenantry against a plain Fastify + pg server on a database of its own, and writes ${path.relative(ROOT, RESULTS)}/latest.{json,md}.
+Measures Tenantry against a plain Fastify + pg server and the usual stack (Express, jose, Prisma's RLS extension) on a database
+of its own, and against Better Auth on another, and writes ${path.relative(ROOT, RESULTS)}/latest.{json,md} and ratios.svg.
 
   --seconds <n>      of each measurement (2)
   --rounds <n>       (3)
   --connections <n>  (8)
   --warm-up <n>      seconds of each case and candidate (3), until code is compiled and connections are open
   --cases <names>    only these, comma separated, and without writing the report: ${CASES.map(({ name }) => name).join(', ')}
+  --strict           exit code 1 when an aim is missed by more than its noise
   --profile <dir>    writes a CPU profile of Tenantry there`;
 
 /** In which a server finishes what the load generator no longer waited for. */
@@ -40,27 +45,72 @@ async function main() {
 
   const database = await starting('the database', startDatabase(directory));
   const targets = await step('1,000 tenants with 100 users each', seed(database.superuserUrl, secretKey));
+  const betterAuthUrl = await step(
+    'the same for Better Auth',
+    seedBetterAuth(database.superuserUrl, secretKey, targets),
+  );
   const targetsFile = path.join(directory, 'targets.json');
   writeFileSync(targetsFile, JSON.stringify(targets), { mode: 0o600 });
 
-  const tenantryOptions = { urls: database.urls, secretKey, dataDir: directory, profileDir: options.profile };
-  const servers = {
-    tenantry: await starting('Tenantry', startTenantry(tenantryOptions)),
-    peer: await starting('its peer', startPeer(database.superuserUrl)),
-  };
+  const urls = { ...database.urls, superuser: database.superuserUrl, betterAuth: betterAuthUrl };
+  const start = (reached, profileDir) => startCandidates({ urls: reached, secretKey, dataDir: directory, profileDir });
+  const counts = await countAll(options.cases, urls, targets, start);
+  const servers = await start(urls, options.profile);
   const load = await starting('the load generator', Promise.resolve(startLoad(targetsFile)));
   await step('one request of each kind', assertSameAnswers(options.cases, servers, targets));
 
   const environment = await environmentOf(database.superuserUrl);
   const samples = await measureAll(options, servers, load, database);
   environment.loadAverage.push(loadavg()[0]); // ours alone comes to about 3
-  const markdown = options.isComplete ? writeReport(environment, options, samples) : undefined;
+  const markdown = options.isComplete ? writeReport(environment, options, samples, counts) : undefined;
   if (markdown) console.log(`\n${markdown}`);
+  const aims = judge(samples, counts);
+  if (!markdown) console.log(`\n${aimLines(aims).join('\n')}`);
+  const missed = [...aims.ratios, ...aims.roundTrips].filter(({ outcome }) => outcome === 'missed');
+  if (options.strict && missed.length > 0) {
+    console.error(`${missed.length} aims are missed by more than their noise.`);
+    process.exitCode = 1;
+  }
   const faulty = samples.filter(({ errors }) => errors > 0);
   for (const { case: name, candidate, errors, unexpected } of faulty) {
     console.error(`${candidate}, ${name}: ${errors} errors (${unexpected.join(', ')})`);
   }
   if (faulty.length > 0) process.exitCode = 1;
+}
+
+/** All of them, each in a process of its own. @returns {Promise<Record<string, import('./servers.mjs').Server>>} */
+async function startCandidates(options) {
+  const { urls, secretKey } = options;
+  const tenantry = await starting('Tenantry', startTenantry(options));
+  return {
+    tenantry,
+    peer: await starting('Fastify + pg', startPeer(urls.superuser)),
+    usual: await starting('the usual stack', startUsualStack(urls.app, tenantry.url)),
+    betterAuth: await starting('Better Auth', startBetterAuth(urls.betterAuth, secretKey)),
+  };
+}
+
+/** Round trips of each case and candidate, in processes of their own behind a proxy, which would slow down what is measured. */
+async function countAll(cases, urls, targets, start) {
+  const counter = await starting('the counter of round trips', startCounter(urls.superuser));
+  const servers = await start(mapValues(urls, counter.urlOf));
+  const counts = [];
+  for (const oneCase of cases) {
+    for (const candidate of candidatesOf(oneCase)) {
+      const { request, status } = orderOf(oneCase.name, candidate);
+      const { url } = servers[candidate];
+      const count = (among) => countRoundTrips(counter, url, () => request(among), status);
+      const ofStrangers = await count(targets);
+      const roundTrips = await count({ ...targets, tenants: [targets.tenants[0]] });
+      counts.push({ case: oneCase.name, candidate, roundTrips, ofStrangers });
+      console.log(
+        `round trips  ${oneCase.name.padEnd(17)} ${candidate.padEnd(11)} ${roundTrips} (new caller: ${ofStrangers})`,
+      );
+    }
+  }
+  for (const server of Object.values(servers)) await server.stop();
+  await counter.stop();
+  return counts;
 }
 
 function readOptions() {
@@ -72,6 +122,7 @@ function readOptions() {
       'warm-up': { type: 'string', default: '3' },
       cases: { type: 'string' },
       profile: { type: 'string' },
+      strict: { type: 'boolean', default: false },
       help: { type: 'boolean' },
     },
   });
@@ -89,6 +140,7 @@ function readOptions() {
     warmUp,
     cases,
     profile: values.profile,
+    strict: values.strict,
     isComplete: !names && !values.profile,
   };
 }
@@ -96,17 +148,18 @@ function readOptions() {
 const mapValues = (object, change) =>
   Object.fromEntries(Object.entries(object).map(([key, value]) => [key, change(value)]));
 
-/** Rounds of cases of candidates: the two of a case run next to each other, and who begins alternates. */
+/** Rounds of cases of candidates: those of a case run next to each other, and who begins changes from round to round. */
 async function measureAll({ cases, rounds, seconds, connections, warmUp }, servers, load, database) {
   const measure = (caseName, candidate, duration) =>
-    load.measure({ caseName, url: servers[candidate].url, connections, seconds: duration });
-  for (const { name } of cases) {
-    for (const candidate of ['tenantry', 'peer']) await measure(name, candidate, warmUp);
+    load.measure({ caseName, candidate, url: servers[candidate].url, connections, seconds: duration });
+  for (const oneCase of cases) {
+    for (const candidate of candidatesOf(oneCase)) await measure(oneCase.name, candidate, warmUp);
   }
   const samples = [];
   for (let round = 1; round <= rounds; round += 1) {
-    for (const { name } of cases) {
-      for (const candidate of round % 2 ? ['tenantry', 'peer'] : ['peer', 'tenantry']) {
+    for (const oneCase of cases) {
+      const { name } = oneCase;
+      for (const candidate of inTurn(candidatesOf(oneCase), round)) {
         await sleep(SETTLE_MS);
         const { pid } = servers[candidate];
         const before = { server: cpuOfProcess(pid), database: cpuOfPostgres(database.dataDir) };
@@ -126,33 +179,38 @@ async function measureAll({ cases, rounds, seconds, connections, warmUp }, serve
           unexpected,
         };
         samples.push(sample);
-        console.log(`round ${round}  ${name.padEnd(15)} ${candidate.padEnd(9)} ${describe(sample)}`);
+        console.log(`round ${round}  ${name.padEnd(17)} ${candidate.padEnd(11)} ${describe(sample)}`);
       }
     }
   }
   return samples;
 }
 
+const inTurn = (list, round) => list.map((_, index) => list[(index + round - 1) % list.length]);
+
 const describe = ({ requestsPerSecond, p50Ms, p99Ms, serverCpuMs, databaseCpuMs }) =>
   `${requestsPerSecond.toFixed(0).padStart(6)} req/s   p50 ${p50Ms.toFixed(2)} ms   p99 ${p99Ms.toFixed(2)} ms   ` +
   `CPU ${serverCpuMs.toFixed(2)} + ${databaseCpuMs.toFixed(2)} ms`;
 
-/** A race between two that do different things would tell nothing. @throws Error when they answer differently */
+/** A race between some that do different things would tell nothing. @throws Error when they answer differently */
 async function assertSameAnswers(cases, servers, targets) {
-  for (const { name, status, sameAnswer, request } of cases) {
-    const { method, path: target, headers, body } = request(targets);
-    const [tenantry, peer] = await Promise.all(
-      [servers.tenantry, servers.peer].map(async ({ url }) => {
-        // Only one of the two may create the user.
-        const own = name === 'create-user' ? request(targets) : { path: target, headers, body };
-        const response = await fetch(`${url}${own.path}`, { method, headers: own.headers, body: own.body });
-        const text = await response.text();
-        if (response.status !== status) throw new Error(`${name}: ${url} answers ${response.status}: ${text}`);
-        return JSON.parse(text);
-      }),
-    );
-    if (sameAnswer && !isDeepStrictEqual(tenantry, peer)) {
-      throw new Error(`${name}: the answers differ.\n${JSON.stringify(tenantry)}\n${JSON.stringify(peer)}`);
+  for (const oneCase of cases) {
+    const { name, sameAnswer } = oneCase;
+    const shared = oneCase.request(targets);
+    const answers = [];
+    for (const candidate of candidatesOf(oneCase)) {
+      const { request, status, isRight } = orderOf(name, candidate);
+      const isCompared = sameAnswer && candidate !== 'betterAuth'; // it has a form of its own
+      // Those compared are asked the same; but only one of them may create a user.
+      const { path: target, ...content } = isCompared ? shared : request(targets);
+      const response = await fetch(`${servers[candidate].url}${target}`, content);
+      const text = await response.text();
+      if (response.status !== status) throw new Error(`${name}: ${candidate} answers ${response.status}: ${text}`);
+      if (isCompared) answers.push(JSON.parse(text));
+      if (isRight && !isRight(JSON.parse(text))) throw new Error(`${name}: ${candidate} answers ${text}`);
+    }
+    if (!answers.every((answer) => isDeepStrictEqual(answer, answers[0]))) {
+      throw new Error(`${name}: the answers differ.\n${answers.map((answer) => JSON.stringify(answer)).join('\n')}`);
     }
   }
 }

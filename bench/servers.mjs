@@ -1,4 +1,4 @@
-// Starts what is measured: the database, Tenantry and its peer, each in a process of its own.
+// Starts what is measured: the database, Tenantry and those beside it, each in a process of its own.
 import { fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
@@ -77,9 +77,20 @@ export async function startTenantry({ urls, secretKey, dataDir, profileDir }) {
 }
 
 /** @returns {Promise<Server>} */
-export async function startPeer(postgresUrl) {
-  const child = fork(path.join(import.meta.dirname, 'peer.mjs'), {
-    env: { PATH: process.env.PATH, NODE_ENV: 'production', POSTGRES_URL: postgresUrl },
+export const startPeer = (postgresUrl) => startProgram('peer.mjs', { POSTGRES_URL: postgresUrl });
+
+/** @param {string} issuerUrl of a Tenantry whose signing keys it takes at start. @returns {Promise<Server>} */
+export const startUsualStack = (postgresUrl, issuerUrl) =>
+  startProgram('usual-stack.mjs', { POSTGRES_URL: postgresUrl, JWKS_URL: `${issuerUrl}/.well-known/jwks.json` });
+
+/** @param {string} secret that signs its cookies. @returns {Promise<Server>} */
+export const startBetterAuth = (postgresUrl, secret) =>
+  startProgram('better-auth.mjs', { POSTGRES_URL: postgresUrl, BETTER_AUTH_SECRET: secret });
+
+/** One of this folder, which sends its URL once it listens. */
+async function startProgram(file, env) {
+  const child = fork(path.join(import.meta.dirname, file), {
+    env: { PATH: process.env.PATH, NODE_ENV: 'production', ...env },
   });
   const { url } = await answerOf(child);
   return { url, pid: child.pid, stop: () => stopProcess(child) };
@@ -93,7 +104,7 @@ export function startLoad(targetsFile) {
   const child = fork(path.join(import.meta.dirname, 'load.mjs'), [targetsFile]);
   return {
     /**
-     * @param {{ caseName: string, url: string, connections: number, seconds: number }} order
+     * @param {{ caseName: string, candidate: string, url: string, connections: number, seconds: number }} order
      * @returns {Promise<import('./load.mjs').Measurement>}
      */
     async measure(order) {
