@@ -10,9 +10,11 @@ import {
   type Moment,
   OutsideCoverageError,
   type RecoveredCluster,
+  type RestorePlan,
 } from '../../src/backups/engine';
 import { createRestorePoint } from '../../src/backups/restore-points';
-import type { EngineStage } from '../support/engine-stage';
+import type { BackupStage, EngineStage } from '../support/engine-stage';
+import { ExternalStage } from '../support/external-stage';
 import { startNativeStage } from '../support/native-stage';
 import { describeWithPgBackRest, PgBackRestStage } from '../support/pgbackrest-stage';
 import { at, LATEST, numbersOf } from '../support/recovery-stage';
@@ -20,26 +22,103 @@ import { at, LATEST, numbersOf } from '../support/recovery-stage';
 /** Restores flush a thousand files each, and the disk may be busy. */
 jest.setTimeout(300_000);
 
-/** What every engine that has backups of its own keeps to, whatever is below. */
-function contract(start: () => Promise<EngineStage>): void {
+/**
+ * What every engine keeps to, whoever takes the backups.
+ * @returns moments after the numbers 0, 1 and 2, when the tests run; restore points of these names lie between them
+ */
+function contract(start: () => Promise<EngineStage>): Date[] {
   let stage: EngineStage;
-  let first: BackupSummary;
-  const progress: [done: number, total: number][] = [];
-  /** After the numbers 0, 1 and 2. */
   const written: Date[] = [];
   beforeAll(async () => {
+    stage = await start();
+    written.push(await stage.write(0));
+    await createRestorePoint(stage.notes, stage.backupUrl, 'after-0');
+    written.push(await stage.write(1));
+    await createRestorePoint(stage.notes, stage.backupUrl, 'after-1');
+    written.push(await stage.write(2));
+    await stage.stored(written[2]!);
+  });
+  afterAll(() => stage?.end());
+
+  /** It shows what was planned, and is on the timeline that this leads to. */
+  async function expectAsPlanned(plan: RestorePlan, cluster: RecoveredCluster): Promise<void> {
+    const { restoresItself } = stage;
+    expect(cluster.directory !== undefined).toBe(restoresItself);
+    expect(plan.backup !== undefined).toBe(restoresItself);
+    const { rows } = await asked(cluster, (client) =>
+      client.query(
+        `SELECT current_setting('server_version_num')::int / 10000 AS major, pg_is_in_recovery() AS recovers,
+           ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int AS timeline`,
+      ),
+    );
+    // A restore begins a timeline of its own. One that somebody else has made has already begun it.
+    const timeline = plan.timeline + (restoresItself ? 1 : 0);
+    expect(rows).toEqual([{ major: plan.serverMajor, recovers: false, timeline }]);
+    const promised = [0, 1, 2].filter((number) => written[number]! <= plan.until);
+    expect(promised).toContain(0);
+    expect(await asked(cluster, numbersOf)).toEqual(expect.arrayContaining(promised));
+  }
+
+  it('brings back the rows of a time between two commits, as planned, and removes what is its own', async () => {
+    const moment = at(written[0]!);
+    await stage.offer(moment);
+    const plan = await stage.engine.planRestore({ moment });
+    expect(plan).toMatchObject({ target: { moment }, until: moment.at });
+    const cluster = await stage.engine.materialize(plan, { directory: stage.newTarget(), isScratch: true });
+    expect(await asked(cluster, numbersOf)).toEqual([0]);
+    await expectAsPlanned(plan, cluster);
+    await cluster.discard();
+    expect(stage.leftovers()).toEqual([]);
+    expect(await answers(cluster)).toBe(!stage.restoresItself);
+  });
+
+  describe('as far as the log goes', () => {
+    beforeAll(() => stage.offer(LATEST));
+
+    it('brings back all rows, as planned, and ends what is its own', async () => {
+      const plan = await stage.engine.planRestore({ moment: LATEST });
+      const cluster = await stage.engine.materialize(plan, { directory: stage.newTarget() });
+      expect(await asked(cluster, numbersOf)).toEqual(expect.arrayContaining([0, 1, 2]));
+      await expectAsPlanned(plan, cluster);
+      await cluster.finish();
+      expect(await answers(cluster)).toBe(!stage.restoresItself);
+      expect(stage.leftovers()).toEqual(cluster.directory === undefined ? [] : [path.basename(cluster.directory)]);
+      await cluster.discard();
+      expect(stage.leftovers()).toEqual([]);
+      expect(await answers(cluster)).toBe(!stage.restoresItself);
+    });
+
+    it.each([
+      ['of long before', () => new Date(written[0]!.getTime() - 3_600_000)],
+      ['that is still to come', () => new Date(Date.now() + 300_000)],
+    ])('refuses a moment %s, and names it', async (_, momentOf) => {
+      const moment = momentOf();
+      await expect(stage.engine.planRestore({ moment: at(moment) })).rejects.toThrow(moment.toISOString());
+    });
+
+    it('refuses a restore point that nobody has made', async () => {
+      const planned = stage.engine.planRestore({ moment: { kind: 'point', name: 'nowhere' } });
+      await expect(planned).rejects.toThrow(/restore point/);
+    });
+  });
+
+  return written;
+}
+
+/** What an engine that has backups of its own keeps to besides. */
+function contractWithBackups(start: () => Promise<BackupStage>): void {
+  let stage: BackupStage;
+  let first: BackupSummary;
+  const progress: [done: number, total: number][] = [];
+  const written = contract(async () => {
     stage = await start();
     first = await stage.engine.createBackup({
       checkpoint: 'fast',
       onProgress: (done, total) => progress.push([done, total]),
     });
     await until(first.finishedAt);
-    for (const number of [0, 1]) written.push(await stage.write(number));
-    await createRestorePoint(stage.notes, stage.backupUrl, 'between');
-    written.push(await stage.write(2));
-    await stage.stored(written[2]!);
+    return stage;
   });
-  afterAll(() => stage?.end());
 
   async function materialized(moment: Moment, options: Partial<MaterializeOptions> = {}): Promise<RecoveredCluster> {
     const plan = await stage.engine.planRestore({ moment });
@@ -68,24 +147,14 @@ function contract(start: () => Promise<EngineStage>): void {
     await expect(stage.engine.verifyBackup(first.id)).resolves.toBeUndefined();
   });
 
-  it.each<[string, () => Moment, number[]]>([
-    ['between two commits', () => at(written[0]!), [0]],
-    ['at a restore point', () => ({ kind: 'point', name: 'between' }), [0, 1]],
-  ])('stops %s', async (_, moment, numbers) => {
-    const cluster = await materialized(moment(), { isScratch: true });
-    expect(await asked(cluster, numbersOf)).toEqual(numbers);
-    await cluster.discard();
-    expect(stage.leftovers()).toEqual([]);
-  });
-
-  it('goes as far as the log does, lets somebody look on the way, and leaves a directory that archives nothing', async () => {
+  it('stops at a restore point, lets somebody look on the way, and leaves a directory that archives nothing', async () => {
     let seen: number[] | undefined;
     const look = async (cluster: Pick<RecoveredCluster, 'adminUrl'>): Promise<void> => {
       seen = await asked(cluster, numbersOf);
     };
-    const cluster = await materialized(LATEST, { inspection: { point: 'between', look } });
-    expect(seen).toEqual([0, 1]);
-    expect(await asked(cluster, numbersOf)).toEqual(expect.arrayContaining([0, 1, 2]));
+    const cluster = await materialized({ kind: 'point', name: 'after-1' }, { inspection: { point: 'after-0', look } });
+    expect(seen).toEqual([0]);
+    expect(await asked(cluster, numbersOf)).toEqual([0, 1]);
     const { rows } = await asked(cluster, (client) => client.query<{ archive_mode: string }>('SHOW archive_mode'));
     expect(rows).toEqual([{ archive_mode: 'off' }]);
     await cluster.finish();
@@ -93,9 +162,7 @@ function contract(start: () => Promise<EngineStage>): void {
     expect(files).toEqual(expect.arrayContaining(['PG_VERSION', 'global', 'pg_wal']));
     expect(files).not.toContain('recovery.signal');
     expect(files).not.toContain('postmaster.pid');
-    expect(stage.leftovers()).toEqual([path.basename(cluster.directory!)]);
     await cluster.discard();
-    expect(stage.leftovers()).toEqual([]);
   });
 
   it.each([
@@ -172,9 +239,11 @@ function contract(start: () => Promise<EngineStage>): void {
   });
 }
 
-describe('the native engine', () => contract(startNativeStage));
+describe('the native engine', () => contractWithBackups(startNativeStage));
 
-describeWithPgBackRest('the engine pgbackrest', () => contract(() => PgBackRestStage.start()));
+describeWithPgBackRest('the engine pgbackrest', () => contractWithBackups(() => PgBackRestStage.start()));
+
+describe('the external engine', () => void contract(() => ExternalStage.start()));
 
 /** Some engines tell times in whole seconds. */
 const until = (time: Date): Promise<void> => sleep(Math.max(0, time.getTime() - Date.now() + 1));
@@ -191,3 +260,9 @@ async function asked<Result>(
     await client.end();
   }
 }
+
+const answers = (cluster: RecoveredCluster): Promise<boolean> =>
+  asked(cluster, numbersOf).then(
+    () => true,
+    () => false,
+  );

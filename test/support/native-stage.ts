@@ -1,11 +1,11 @@
 import { readdirSync, renameSync } from 'node:fs';
 import path from 'node:path';
-import type { EngineStage } from './engine-stage';
+import type { BackupStage } from './engine-stage';
 import { flipBit } from './flip-bit';
 import { RecoveryStage } from './recovery-stage';
 
 /** The native engine, beside a server of the version that the tests run on. */
-export async function startNativeStage(): Promise<EngineStage> {
+export async function startNativeStage(): Promise<BackupStage> {
   const stage = await RecoveryStage.start();
   const store = stage.storeOf();
   // A restore replays every segment.
@@ -15,10 +15,12 @@ export async function startNativeStage(): Promise<EngineStage> {
   const log = path.join(stage.repositoryRoot, 'wal', '00000001');
   return {
     engine,
+    restoresItself: true,
     notes: store.notes,
     backupUrl: stage.server.urls.backup,
     write: (number) => stage.write(number),
     stored: (at) => stage.stored(at, engine, 120_000),
+    offer: () => Promise.resolve(),
     damage: (id) => flipBit(path.join(backups, id, 'base.tar.gz.sealed')),
     loseSegment: () => {
       const nameOf = (file: string): string => file.split('.')[0]!;

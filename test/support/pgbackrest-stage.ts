@@ -11,7 +11,7 @@ import { SealedNotes } from '../../src/backups/repository/sealed-notes';
 import { readPostgresUrl } from '../../src/common/postgres-url';
 import { writeOwnedFile } from '../../src/database/owned-file';
 import { type Account, chooseAccount, isRoot } from '../../src/database/unprivileged-account';
-import type { EngineStage } from './engine-stage';
+import type { BackupStage } from './engine-stage';
 import { eventually } from './eventually';
 import { flipBit } from './flip-bit';
 import { OwnServer } from './own-server';
@@ -33,7 +33,8 @@ if (!hasPgBackRest)
 export const describeWithPgBackRest = hasPgBackRest || process.env.CI ? describe : describe.skip;
 
 /** A server of PostgreSQL 15 that archives with Debian's pgBackRest. */
-export class PgBackRestStage implements EngineStage {
+export class PgBackRestStage implements BackupStage {
+  readonly restoresItself = true;
   readonly notes: SealedNotes;
   readonly engine: PgBackRestEngine;
   readonly program: PgBackRest;
@@ -112,6 +113,10 @@ export class PgBackRestStage implements EngineStage {
 
   async endSegment(): Promise<void> {
     await this.admin.query('SELECT pg_switch_wal()');
+  }
+
+  offer(): Promise<void> {
+    return Promise.resolve();
   }
 
   damage(backupId: string): () => void {
