@@ -4,6 +4,8 @@ import { parseConnectionString } from './connection-string';
 import { connectToFirst } from './first-server';
 
 const CONNECT_TIMEOUT_MS = 10_000;
+/** Under it backups and the receiver of the log are known to the server. */
+export const BACKUP_APPLICATION = 'tenantry-backup';
 
 /** A connection that speaks the replication protocol, to a cluster as a whole; the caller ends it. */
 export interface ReplicationConnection {
@@ -25,10 +27,10 @@ export interface ReplicationConnection {
  */
 export async function connectForReplication(url: string, variable: string): Promise<ReplicationConnection> {
   const target = parseConnectionString(url, variable);
-  const found = await connectToFirst(target, CONNECT_TIMEOUT_MS, 'tenantry-backup');
+  const found = await connectToFirst(target, CONNECT_TIMEOUT_MS, BACKUP_APPLICATION);
   await found.client.end();
   const client = new pg.Client({
-    application_name: 'tenantry-backup',
+    application_name: BACKUP_APPLICATION,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
     ...clientConfig(target, found.address),

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { MonitorDb } from '../database/monitor-db';
+import { BACKUP_APPLICATION } from '../database/replication-connection';
 
 /** How far behind somebody is who follows this server, or this server, when it follows another. */
 export interface StandbyLag {
@@ -33,13 +34,13 @@ const startOf = (name: string): string =>
 export class ReplicationRepository {
   constructor(private readonly db: MonitorDb) {}
 
-  /** Nobody: []. A base backup under way is not counted; replay_lag is null once all is replayed and nothing new comes. */
+  /** Nobody: []. Backups and the receiver of the log, which replays nothing, are not counted; replay_lag is null once all is replayed and nothing new comes. */
   async readStandbys(): Promise<StandbyLag[]> {
     return this.db.query<StandbyLag>(
       `SELECT coalesce(nullif(application_name, ''), 'unnamed') AS standby,
          max(coalesce(extract(epoch FROM coalesce(replay_lag, flush_lag)), 0))::float8 AS seconds,
          max(greatest(pg_wal_lsn_diff(${WAL_END}, coalesce(replay_lsn, flush_lsn, sent_lsn)), 0))::float8 AS bytes
-       FROM pg_stat_replication WHERE state IN ('streaming', 'catchup') GROUP BY 1
+       FROM pg_stat_replication WHERE state IN ('streaming', 'catchup') AND application_name <> '${BACKUP_APPLICATION}' GROUP BY 1
        UNION ALL
        SELECT 'this server',
          CASE WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() THEN 0

@@ -6,7 +6,9 @@ import { LocalRepository } from '../../src/backups/repository/local-repository';
 import { BackupKey } from '../../src/backups/repository/sealed-stream';
 import { gapsIn, type WalArchive } from '../../src/backups/native/wal-archive';
 import { WalReceiver } from '../../src/backups/native/wal-receiver';
+import { MonitorDb } from '../../src/database/monitor-db';
 import { WalSource } from '../../src/database/wal-source';
+import { ReplicationRepository } from '../../src/monitoring/replication.repository';
 import { eventually } from '../support/eventually';
 import { OwnServer } from '../support/own-server';
 import { makeTestDirectory, removeTestDirectory } from '../support/test-directory';
@@ -50,6 +52,20 @@ describe('WalReceiver', () => {
     expect(gapsIn(segments)).toEqual([]);
     receiver.stop();
     await ended;
+  });
+
+  it('is no standby, though it is connected like one: it replays nothing, and would always be behind', async () => {
+    const { receiver, ended } = start();
+    const monitor = new MonitorDb(server.urls.monitor);
+    try {
+      const streaming = "SELECT FROM pg_stat_replication WHERE state = 'streaming'";
+      await eventually(async () => expect(await monitor.query(streaming)).toHaveLength(1));
+      expect(await new ReplicationRepository(monitor).readStandbys()).toEqual([]);
+    } finally {
+      await monitor.onApplicationShutdown();
+      receiver.stop();
+      await ended;
+    }
   });
 
   it('goes on where it was, without a gap and without a doubt about what is there already', async () => {
