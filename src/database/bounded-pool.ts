@@ -5,7 +5,7 @@ import { type Answer, OutdatedError } from './accompanying-check';
 import { type AbandonableConnection, abandonableClient } from './abandonable-client';
 import { abandonment } from './abandonment';
 import { batchingClient, type Batching, type BatchingConnection } from './batching-client';
-import { isUnknownStatement } from './database-errors';
+import { isConnectionLost, isUnknownStatement } from './database-errors';
 import { connectionUsed, connectionWaited, statementFailed } from './database-events';
 import { type DatabaseScope, databaseScope } from './database-scope';
 import type { HostSelector } from './host-selector';
@@ -188,8 +188,10 @@ export class BoundedPool extends pg.Pool {
       running.abandoned = undefined;
       running.lease(undefined);
       connectionUsed.publish({ pool: this.name, seconds: (performance.now() - start) / 1000 });
-      // pg-pool drops the connection with any error; one that PostgreSQL answered with has left it sound.
-      const isSound = error instanceof Error && 'severity' in error && !isUnknownStatement(error);
+      // pg-pool drops the connection with any error; one that PostgreSQL answered with has left it sound, unless it is the
+      // last word of the server (57P01): the socket's end comes after it.
+      const isSound =
+        error instanceof Error && 'severity' in error && !isUnknownStatement(error) && !isConnectionLost(error);
       const { isReadOnly, isInTransaction, address } = running;
       const isUnfit = isReadOnly || isInTransaction || this.hosts.isSuperseded(address);
       release(isUnfit || (isSound ? undefined : error));
