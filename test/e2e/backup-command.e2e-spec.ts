@@ -17,8 +17,8 @@ import type { BackupSummary } from '../../src/backups/engine';
 import { type EmbeddedDatabase, startEmbeddedDatabase } from '../../src/database/embedded-database';
 import { startEmbeddedPostgres } from '../../src/database/embedded-postgres';
 import { buildProject, copyProject, type ProjectCopy } from '../support/built-project';
+import { outcomeOf, startCommand } from '../support/command-line';
 import { eventually } from '../support/eventually';
-import { ServerProcess } from '../support/server-process';
 import { makeTestDirectory, removeTestDirectory } from '../support/test-directory';
 
 interface Listing {
@@ -46,13 +46,8 @@ afterAll(async () => {
 });
 
 /** A command of `tenantry`, beside that data directory and with nothing else set. */
-const start = (...args: string[]): ServerProcess =>
-  new ServerProcess(project.directory, { DATA_DIR: dataDir }, [process.execPath, 'dist/cli/tenantry.js', ...args]);
-async function run(...args: string[]): Promise<{ code: number | null; output: string }> {
-  const command = start(...args);
-  const { code } = await command.ended;
-  return { code, output: command.output };
-}
+const start = (...args: string[]) => startCommand(project, { DATA_DIR: dataDir }, args);
+const run = (...args: string[]) => outcomeOf(start(...args));
 const list = async (): Promise<Listing> => JSON.parse((await run('backup', 'list', '--json')).output) as Listing;
 const fileOf = ({ id }: BackupSummary): string => path.join(dataDir, 'backups/backups', id, 'base.tar.gz.sealed');
 /** A millisecond from now: a Date has no microseconds, and cut off it would lie before the last commit. */

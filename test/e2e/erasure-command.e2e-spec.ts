@@ -6,6 +6,7 @@ import type { ErasureDto } from '../../src/backups/erasures/erasure.dto';
 import { newId } from '../../src/common/id';
 import { type EmbeddedDatabase, startEmbeddedDatabase } from '../../src/database/embedded-database';
 import { buildProject, copyProject, type ProjectCopy } from '../support/built-project';
+import { outcomeOf, startCommand } from '../support/command-line';
 import { eventually } from '../support/eventually';
 import { ServerProcess } from '../support/server-process';
 import { makeTestDirectory, removeTestDirectory } from '../support/test-directory';
@@ -36,13 +37,8 @@ afterAll(async () => {
   removeTestDirectory(dataDir);
 });
 
-const start = (...args: string[]): ServerProcess =>
-  new ServerProcess(project.directory, { DATA_DIR: dataDir }, [process.execPath, 'dist/cli/tenantry.js', ...args]);
-async function run(...args: string[]): Promise<{ code: number | null; output: string }> {
-  const command = start(...args);
-  const { code } = await command.ended;
-  return { code, output: command.output };
-}
+const start = (...args: string[]) => startCommand(project, { DATA_DIR: dataDir }, args);
+const run = (...args: string[]) => outcomeOf(start(...args));
 async function json<Result>(...args: string[]): Promise<Result> {
   const { code, output } = await run(...args, '--json');
   expect([code, output]).toEqual([0, expect.stringMatching(/^[[{]/)]);

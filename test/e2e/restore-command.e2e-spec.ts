@@ -6,6 +6,7 @@ import type { BackupSummary } from '../../src/backups/engine';
 import { locateClusterHome } from '../../src/database/cluster-home';
 import { type EmbeddedDatabase, startEmbeddedDatabase } from '../../src/database/embedded-database';
 import { buildProject, copyProject, type ProjectCopy } from '../support/built-project';
+import { outcomeOf, startCommand } from '../support/command-line';
 import { eventually } from '../support/eventually';
 import { ServerProcess } from '../support/server-process';
 import { makeTestDirectory, removeTestDirectory } from '../support/test-directory';
@@ -32,13 +33,8 @@ let backup: BackupSummary;
 let between: Date;
 
 /** A command of `tenantry`, beside that data directory and with nothing else set. */
-const start = (...args: string[]): ServerProcess =>
-  new ServerProcess(project.directory, { DATA_DIR: dataDir }, [process.execPath, 'dist/cli/tenantry.js', ...args]);
-async function run(...args: string[]): Promise<{ code: number | null; output: string }> {
-  const command = start(...args);
-  const { code } = await command.ended;
-  return { code, output: command.output };
-}
+const start = (...args: string[]) => startCommand(project, { DATA_DIR: dataDir }, args);
+const run = (...args: string[]) => outcomeOf(start(...args));
 async function runJson(...args: string[]): Promise<{ code: number | null; lines: Line[] }> {
   const { code, output } = await run(...args, '--json');
   const lines = output.split('\n').filter((line) => line.startsWith('{'));
