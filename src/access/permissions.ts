@@ -50,7 +50,6 @@ type Catalogue = typeof PERMISSIONS & typeof OWN_PERMISSIONS & typeof PLATFORM_P
 
 export type Subject = keyof Catalogue;
 export type ActionOn<S extends Subject> = keyof Catalogue[S] & string;
-export type Action = { [S in Subject]: ActionOn<S> }[Subject];
 
 /** Subjects of which a tenant's role can speak. */
 export type TenantSubject = keyof typeof PERMISSIONS;

@@ -5,6 +5,9 @@ export interface WalSegment {
   number: bigint;
 }
 
+/** initdb's default; every cluster of ours has it. */
+export const SEGMENT_BYTES = 16 * 1024 * 1024;
+
 const HEX_DIGITS = 8;
 const LOG_BYTES = 0x1_0000_0000n;
 

@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 import { Prisma } from '@prisma/client';
-import { ConflictError, DomainError, InvalidInputError, UnavailableError } from '../common/errors';
+import { ConflictError, DomainError, UnavailableError } from '../common/errors';
 import { isTlsFault } from './tls-fault';
 
 /** SQLSTATEs (PostgreSQL manual, appendix A) that mean: not now. */
@@ -113,12 +113,6 @@ export function asConflict(error: unknown, rules: Record<string, ConflictRule>):
   const rule = rules[violatedIndex(error) ?? ''];
   if (!rule) return error;
   return new ConflictError(rule.code, rule.message, [rule], { cause: error });
-}
-
-/** A violated foreign key (P2003) as wrong input at `pointer`; any other error as it is. */
-export function asUnknownReference(error: unknown, pointer: string, message: string): unknown {
-  if (!(error instanceof Prisma.PrismaClientKnownRequestError) || error.code !== 'P2003') return error;
-  return new InvalidInputError([{ pointer, code: 'unknown_reference', message }]);
 }
 
 interface DriverAdapterMeta {

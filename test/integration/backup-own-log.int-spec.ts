@@ -3,9 +3,9 @@ import path from 'node:path';
 import type { Readable } from 'node:stream';
 import pg from 'pg';
 import type { BackupSummary } from '../../src/backups/engine';
-import { gapsIn } from '../../src/backups/native/wal-archive';
 import { LocalRepository } from '../../src/backups/repository/local-repository';
 import type { StoredFile } from '../../src/backups/repository/repository';
+import { gapsIn } from '../support/log-gaps';
 import { at, LATEST, RecoveryStage } from '../support/recovery-stage';
 
 let stage: RecoveryStage;

@@ -1,7 +1,7 @@
 import { Prisma } from '@prisma/client';
-import { ConflictError, DomainError, InvalidInputError, UnavailableError } from '../../src/common/errors';
+import { ConflictError, DomainError, UnavailableError } from '../../src/common/errors';
 import { newId } from '../../src/common/id';
-import { asConflict, asUnknownReference } from '../../src/database/database-errors';
+import { asConflict } from '../../src/database/database-errors';
 import { startEmbeddedPostgres } from '../../src/database/embedded-postgres';
 import { bootstrapDatabase } from '../../src/database/logins';
 import type { DatabaseUrls } from '../../src/database/pools';
@@ -84,27 +84,6 @@ describe('a unique violation', () => {
     const error = await violate();
     expect(asConflict(error, { roles_tenant_id_system_key_key: NAME_TAKEN })).toBe(error);
     expect(error).toMatchObject({ code: 'P2002' });
-  });
-});
-
-describe('a violated foreign key', () => {
-  it('is an unknown reference in the input', async () => {
-    const error = await failureOf(
-      run((tx) =>
-        tx.membershipRole.create({
-          data: { tenantId, membershipId: newId(), roleId: newId() },
-          select: { roleId: true },
-        }),
-      ),
-    );
-    const inputError = asUnknownReference(error, '/roleIds', 'There is no such role.');
-    expect(inputError).toBeInstanceOf(InvalidInputError);
-    expect(inputError).toMatchObject({ errors: [{ pointer: '/roleIds', code: 'unknown_reference' }] });
-  });
-
-  it('is no conflict', async () => {
-    const error = await failureOf(run((tx) => newRole(tx, { tenantId: anotherTenantId })));
-    expect(asUnknownReference(error, '/x', '')).toBe(error);
   });
 });
 

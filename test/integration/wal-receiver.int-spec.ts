@@ -4,12 +4,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { BackupStore } from '../../src/backups/native/backup-store';
 import { LocalRepository } from '../../src/backups/repository/local-repository';
 import { BackupKey } from '../../src/backups/repository/sealed-stream';
-import { gapsIn, type WalArchive } from '../../src/backups/native/wal-archive';
+import type { WalArchive } from '../../src/backups/native/wal-archive';
 import { WalReceiver } from '../../src/backups/native/wal-receiver';
 import { MonitorDb } from '../../src/database/monitor-db';
 import { WalSource } from '../../src/database/wal-source';
 import { ReplicationRepository } from '../../src/monitoring/replication.repository';
 import { eventually } from '../support/eventually';
+import { gapsIn } from '../support/log-gaps';
 import { OwnServer } from '../support/own-server';
 import { makeTestDirectory, removeTestDirectory } from '../support/test-directory';
 

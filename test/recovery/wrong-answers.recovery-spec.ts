@@ -7,11 +7,11 @@ import pg from 'pg';
 import { type Moment, OutsideCoverageError } from '../../src/backups/engine';
 import { materialize } from '../../src/backups/native/materialize';
 import type { NativeEngine } from '../../src/backups/native/native-engine';
-import { gapsIn } from '../../src/backups/native/wal-archive';
 import { findPostgresBinaries } from '../../src/database/postgres-binaries';
 import { copyCommand, recover, RecoveryFailedError } from '../../src/database/recovery-server';
 import { serverAccount } from '../../src/database/unprivileged-account';
 import { eventually } from '../support/eventually';
+import { gapsIn } from '../support/log-gaps';
 import { at, LATEST, numbersOf, RecoveryStage } from '../support/recovery-stage';
 import { makeTestDirectory, removeTestDirectory } from '../support/test-directory';
 

@@ -13,6 +13,7 @@ import {
 } from './backup-manifest';
 import type { Timeline } from '../coverage';
 import { parseHistory } from '../timeline-history';
+import { SEGMENT_BYTES } from '../wal-segments';
 import { BackupDamagedError } from '../engine';
 import { openKeys } from '../repository/open-keys';
 import { openRepository } from '../repository/open-repository';
@@ -23,8 +24,6 @@ import type { Expired } from './retention';
 import type { BackupKey } from '../repository/sealed-stream';
 import { type ArchivedSegment, WalArchive } from './wal-archive';
 
-/** initdb's default; every cluster of ours has it. */
-const SEGMENT_BYTES = 16 * 1024 * 1024;
 /** No backup takes as long. */
 const UNFINISHED_MS = 2 * 86_400_000;
 

@@ -126,12 +126,3 @@ const levelFor = (content: Buffer): number =>
   content.subarray(-PAGE_BYTES).every((byte) => byte === 0) ? FOR_ZEROS : FAST;
 
 const directoryOf = (timeline: number): string => `wal/${timeline.toString(16).toUpperCase().padStart(8, '0')}/`;
-
-/** The segment numbers that are missing between the first and the last, in order. */
-export function gapsIn(segments: readonly Pick<WalSegment, 'number'>[]): bigint[] {
-  return segments.slice(1).flatMap(({ number }, index) => {
-    const missing: bigint[] = [];
-    for (let lost = segments[index]!.number + 1n; lost < number; lost += 1n) missing.push(lost);
-    return missing;
-  });
-}

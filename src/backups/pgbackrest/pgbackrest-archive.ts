@@ -10,7 +10,7 @@ import { pipeline } from 'node:stream/promises';
 import { PROGRAM_ENV } from '../../database/run-program';
 import type { StoredSegment, Timeline } from '../coverage';
 import { parseHistory } from '../timeline-history';
-import { segmentOfName } from '../wal-segments';
+import { SEGMENT_BYTES, segmentOfName } from '../wal-segments';
 import { type CommitTimes, readCommitTimes } from './commit-times';
 import type { PgBackRest } from './pgbackrest-program';
 
@@ -21,7 +21,6 @@ export interface ListedSegment extends StoredSegment {
   file: string;
 }
 
-const SEGMENT_BYTES = 16 * 1024 * 1024;
 const SEGMENT = /^[0-9A-F]{16}\/([0-9A-F]{24})-[0-9a-f]{40}(?:\.\w+)?$/;
 const HISTORY = /^([0-9A-F]{8})\.history/;
 /** Programs that decompress, by the ending of what they do. */
