@@ -1,8 +1,8 @@
 // The load generator, in a process of its own so that its work is not counted as the servers'.
-// Usage: fork('load.mjs', [<targets.json>]); it answers each { caseName, candidate, url, connections, seconds } with a Measurement.
+// Usage: fork('load.mjs', [<targets.json>, <module with orderOf>]); it answers each { caseName, candidate, url, connections, seconds }
+// with a Measurement.
 import { readFileSync } from 'node:fs';
 import autocannon from 'autocannon';
-import { orderOf } from './candidates.mjs';
 
 /**
  * @typedef {object} Measurement
@@ -14,7 +14,9 @@ import { orderOf } from './candidates.mjs';
  * @property {string[]} unexpected what those answers were, each kind once
  */
 
-const targets = JSON.parse(readFileSync(process.argv[2], 'utf8'));
+const [targetsFile, orders] = process.argv.slice(2);
+const targets = JSON.parse(readFileSync(targetsFile, 'utf8'));
+const { orderOf } = await import(orders);
 
 process.on('message', (order) => {
   measure(order).then(

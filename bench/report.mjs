@@ -93,7 +93,7 @@ function mediansOf(samples) {
   return { ...Object.fromEntries(medians), errors: samples.reduce((sum, { errors }) => sum + errors, 0) };
 }
 
-function median(values) {
+export function median(values) {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = (sorted.length - 1) / 2;
   return (sorted[Math.floor(middle)] + sorted[Math.ceil(middle)]) / 2;
@@ -166,6 +166,6 @@ const doneBy = (words) => words.does ?? words;
 const titleOf = (name) => CASES.find((one) => one.name === name).title;
 
 /** JSON with the digits that mean something. */
-function rounded(_key, value) {
+export function rounded(_key, value) {
   return typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(4)) : value;
 }

@@ -10,7 +10,7 @@ export const USERS_PER_TENANT = 100;
 const ADMIN = 2;
 const VIEWER = USERS_PER_TENANT;
 
-const PASSWORD = randomBytes(18).toString('base64url');
+export const PASSWORD = randomBytes(18).toString('base64url');
 const TOKEN_TTL_SECONDS = 3_600;
 
 /** Held by every fifth user beside the system role. */
@@ -105,7 +105,7 @@ export async function seed(adminUrl, secretKey) {
   }
 }
 
-async function values() {
+export async function values() {
   const { CATALOGUE } = program('access/permissions');
   const { SYSTEM_ROLES } = program('access/system-roles');
   const { PasswordsService } = program('credentials/passwords.service');
@@ -118,7 +118,7 @@ async function values() {
 }
 
 /** Stores a signing key as Tenantry would, so that 2,000 people need not sign in first. */
-async function tokenIssuer(client, secretKey) {
+export async function tokenIssuer(client, secretKey) {
   const { AccessTokensService } = program('auth/access-tokens.service');
   const { generateSigningKey } = program('auth/signing-key');
   const { SecretBox } = program('config/secret-box');

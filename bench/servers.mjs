@@ -99,9 +99,10 @@ async function startProgram(file, env) {
 /**
  * The load generator.
  * @param {string} targetsFile of a Targets in JSON
+ * @param {string} [orders] the module that makes requests of them
  */
-export function startLoad(targetsFile) {
-  const child = fork(path.join(import.meta.dirname, 'load.mjs'), [targetsFile]);
+export function startLoad(targetsFile, orders = './candidates.mjs') {
+  const child = fork(path.join(import.meta.dirname, 'load.mjs'), [targetsFile, orders]);
   return {
     /**
      * @param {{ caseName: string, candidate: string, url: string, connections: number, seconds: number }} order
