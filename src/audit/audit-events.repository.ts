@@ -15,17 +15,25 @@ export type NewAuditEvent = Omit<AuditEventRow, 'before' | 'after'> & {
   after: object | undefined;
 };
 
+/** The statement that writes an event; where a condition is given, only if it holds. */
+export type Recording = (condition?: Prisma.Sql) => Prisma.Sql;
+
 @Injectable()
 export class AuditEventsRepository {
   /** It is written when the transaction commits, or not at all. */
   insert(tx: Deferring, event: NewAuditEvent): void {
+    tx.$atEnd(this.insertion(event));
+  }
+
+  insertion(event: NewAuditEvent, condition = Prisma.sql`true`): Prisma.Sql {
     const { tenantId, id, occurredAt, action, result, actorType, actorAccountId, actorUserId } = event;
     const { targetType, targetId, before, after, address, userAgent, requestId } = event;
-    tx.$atEnd(Prisma.sql`
+    return Prisma.sql`
       INSERT INTO audit.events (tenant_id, id, occurred_at, action, result, actor_type, actor_account_id, actor_user_id,
         target_type, target_id, before, after, address, user_agent, request_id)
-      VALUES (${tenantId}, ${id}, ${occurredAt}, ${action}, ${result}, ${actorType}, ${actorAccountId}, ${actorUserId},
-        ${targetType}, ${targetId}, ${jsonOf(before)}, ${jsonOf(after)}, ${address}, ${userAgent}, ${requestId})`);
+      SELECT ${tenantId}, ${id}, ${occurredAt}, ${action}, ${result}, ${actorType}, ${actorAccountId}, ${actorUserId},
+        ${targetType}, ${targetId}, ${jsonOf(before)}, ${jsonOf(after)}, ${address}, ${userAgent}, ${requestId}
+      WHERE ${condition}`;
   }
 
   list(tx: TenantTx, query: ListAuditEventsQuery, order: Order, accessible: object): Promise<AuditEventRow[]> {

@@ -160,9 +160,15 @@ export function batchingClient(Client: typeof pg.Client, batching: Batching): ty
       const isNamed = batching.areNamed && !scope?.isUnnamed;
       const all = isNamed ? statements.map((one) => ({ ...one, name: statementName(one.text) })) : statements;
       return new Promise((resolve, reject) => {
-        const done: BatchCallback = (error, results) => (error ? reject(error) : resolve(results!));
+        const batch = new StatementBatch(all, this.prepared);
+        const done: BatchCallback = (error, results) => {
+          if (!error) return resolve(results!);
+          if (scope && batch.isRun) scope.hasAnswer = true;
+          reject(error);
+        };
+        if (scope) scope.wasSent = true;
         // oxlint-disable-next-line typescript/unbound-method -- applied to this at once
-        Reflect.apply(super.query as AnyFunction, this, [new StatementBatch(all, this.prepared), done]);
+        Reflect.apply(super.query as AnyFunction, this, [batch, done]);
       });
     }
   };

@@ -9,6 +9,7 @@ const RETRYABLE_STATES = new Set(['40001', '40P01']);
 const UNAVAILABLE_STATES = /^(08|53|57P)/;
 /** read_only_sql_transaction: the server is a standby, or has become one. */
 const READ_ONLY_STATE = '25006';
+const UNIQUE_VIOLATION = '23505';
 const NETWORK_ERRORS = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -105,11 +106,10 @@ export interface ConflictRule {
 }
 
 /**
- * A unique violation (P2002) as a conflict; any other error as it is. Uniqueness is the database's word: write, then ask.
+ * A unique violation as a conflict, whether Prisma tells of it (P2002) or PostgreSQL; any other error as it is. Uniqueness is the database's word: write, then ask.
  * @param rules by the name of the violated index
  */
 export function asConflict(error: unknown, rules: Record<string, ConflictRule>): unknown {
-  if (!(error instanceof Prisma.PrismaClientKnownRequestError) || error.code !== 'P2002') return error;
   const rule = rules[violatedIndex(error) ?? ''];
   if (!rule) return error;
   return new ConflictError(rule.code, rule.message, [rule], { cause: error });
@@ -119,8 +119,11 @@ interface DriverAdapterMeta {
   driverAdapterError?: { cause?: { kind?: string; originalCode?: string; constraint?: { index?: string } } };
 }
 
-function violatedIndex(error: Prisma.PrismaClientKnownRequestError): string | undefined {
-  return (error.meta as DriverAdapterMeta | undefined)?.driverAdapterError?.cause?.constraint?.index;
+function violatedIndex(error: unknown): string | undefined {
+  if (error instanceof Prisma.PrismaClientKnownRequestError && error.code === 'P2002')
+    return (error.meta as DriverAdapterMeta | undefined)?.driverAdapterError?.cause?.constraint?.index;
+  const { code, severity, constraint } = (error ?? {}) as { code?: string; severity?: string; constraint?: string };
+  return severity && code === UNIQUE_VIOLATION ? constraint : undefined;
 }
 
 function driverKind(error: Error): string | undefined {

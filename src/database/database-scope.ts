@@ -6,7 +6,9 @@ import type { BatchStatement } from './statement-batch';
 export interface DatabaseScope {
   /** undefined: above tenants. A UUID, checked by the door: it becomes part of a statement. */
   readonly tenantId: string | undefined;
-  /** Has the server answered a statement of the transaction? Before that, a lost connection has lost nothing. */
+  /** Has anything of it gone to the server? */
+  wasSent: boolean;
+  /** Has the server answered a statement of the transaction, of a batch all of them? Before that, a lost connection has lost nothing. */
   hasAnswer: boolean;
   /** Statements are sent without names: those of the connections have turned out to be of no use. */
   isUnnamed: boolean;
@@ -19,7 +21,7 @@ export interface DatabaseScope {
 const storage = new AsyncLocalStorage<DatabaseScope>();
 
 export function newScope(tenantId?: string): DatabaseScope {
-  return { tenantId, hasAnswer: false, isUnnamed: false, atEnd: [] };
+  return { tenantId, wasSent: false, hasAnswer: false, isUnnamed: false, atEnd: [] };
 }
 
 /**

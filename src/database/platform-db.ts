@@ -1,5 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { TenantryTransaction } from './prisma-client';
+import { writeAtomically, type WriteStatement, type WrittenRow } from './atomic-write';
+import { Pools } from './pools';
 import { PrismaService } from './prisma.service';
 import { type Deferring, repeatedRead, transact, type TransactionOptions } from './transaction';
 
@@ -29,7 +31,10 @@ export type PlatformTx = Pick<TenantryTransaction, PlatformModels | '$queryRaw' 
 /** The door to what stands above tenants. Few modules may import it (.dependency-cruiser.cjs says which). */
 @Injectable()
 export class PlatformDb {
-  constructor(private readonly prisma: PrismaService) {}
+  constructor(
+    private readonly prisma: PrismaService,
+    private readonly pools: Pools,
+  ) {}
 
   /**
    * Runs `work` in one transaction under the platform login. It may run twice, when the first one lost against another, so
@@ -51,5 +56,13 @@ export class PlatformDb {
    */
   read<Result>(work: (tx: PlatformTx) => Promise<Result>): Promise<Result> {
     return repeatedRead(undefined, (scope) => work(this.prisma.platformReader.in(scope) as PlatformTx));
+  }
+
+  /**
+   * Statements in one round trip, all or none. What needs an answer before it goes on is a `run`.
+   * @returns for each statement the rows that it returned
+   */
+  write(statements: readonly WriteStatement[]): Promise<WrittenRow[][]> {
+    return writeAtomically(this.pools.platform, undefined, statements);
   }
 }

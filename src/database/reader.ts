@@ -31,7 +31,7 @@ const PARSERS = new Map<number, (text: string) => unknown>([
   [pg.types.builtins.INT8, BigInt],
   [pg.types.builtins.NUMERIC, (text) => new Prisma.Decimal(text)],
 ]);
-const TYPES: pg.CustomTypesConfig = {
+export const TYPES: pg.CustomTypesConfig = {
   getTypeParser: ((oid: number, format: 'text') =>
     PARSERS.get(oid) ?? (pg.types.getTypeParser(oid, format) as (text: string) => unknown)) as never,
 };

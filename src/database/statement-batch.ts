@@ -74,6 +74,11 @@ export class StatementBatch {
     return this.statements.at(-1)!.text;
   }
 
+  /** Has the server run all of it? Whether it is committed, too, is known when the server is ready again. */
+  get isRun(): boolean {
+    return this.place === this.statements.length;
+  }
+
   submit(connection: Protocol): null {
     connection.stream.cork();
     try {

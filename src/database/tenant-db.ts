@@ -4,6 +4,7 @@ import { isUUID } from 'class-validator';
 import type { CustomTypesConfig } from 'pg';
 import { accompany } from './abandonment';
 import { AccompanyingCheck, type Answer } from './accompanying-check';
+import { writeAtomically, type WriteStatement, type WrittenRow } from './atomic-write';
 import { within } from './database-scope';
 import { Pools } from './pools';
 import type { TenantryTransaction } from './prisma-client';
@@ -77,6 +78,16 @@ export class TenantDb {
       if (answer) return answer.result;
     }
     return repeatedRead(tenantId, (scope) => work(forTenant(this.prisma.appReader.in(scope), tenantId)));
+  }
+
+  /**
+   * Statements in one round trip, all or none, in which PostgreSQL shows and takes rows of `tenantId` only. What needs an answer
+   * before it goes on, or a lock, is a `run`.
+   * @returns for each statement the rows that it returned
+   */
+  write(tenantId: string, statements: readonly WriteStatement[]): Promise<WrittenRow[][]> {
+    assertTenantId(tenantId);
+    return writeAtomically(this.pools.app, tenantId, statements);
   }
 
   /** One question in one round trip; its answer can be compared with a later one. */

@@ -77,8 +77,8 @@ function deferring(tx: TenantryTransaction, { atEnd }: DatabaseScope): TenantryT
   return Object.create(tx, { $atEnd: { value: $atEnd } }) as TenantryTransaction & Deferring;
 }
 
-/** A failure, and whether to do the same again on another connection could do harm. */
-class FailedAttempt extends Error {
+/** A failure, and whether to do the same again on another connection would be harmless. */
+export class FailedAttempt extends Error {
   constructor(
     override readonly cause: unknown,
     readonly isHarmless: boolean,
@@ -103,7 +103,11 @@ export function repeatedRead<Result>(
   });
 }
 
-async function repeatedly<Result>(
+/**
+ * Attempts something until it works or may not be repeated any more.
+ * @param attempt fails with a FailedAttempt
+ */
+export async function repeatedly<Result>(
   tenantId: string | undefined,
   attempt: (scope: DatabaseScope) => Promise<Result>,
 ): Promise<Result> {

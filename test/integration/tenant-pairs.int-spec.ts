@@ -1,4 +1,4 @@
-import type { Prisma } from '@prisma/client';
+import { Prisma } from '@prisma/client';
 import { newId } from '../../src/common/id';
 import { newScope, within } from '../../src/database/database-scope';
 import type { TenantTx } from '../../src/database/tenant-db';
@@ -87,6 +87,10 @@ const OPERATIONS: Record<string, Operation> = {
   'raw in a transaction': run(async (tx) => (await tx.$queryRaw<{ id: string }[]>`SELECT id FROM app.tenants`).at(-1)),
   'a failed transaction': (id) =>
     run(async (tx) => tx.$queryRaw<{ id: string }[]>`SELECT 1 / 0`.then(([row]) => row))(id).catch(() => id),
+  write: async (id) => {
+    const [, rows] = await doors.tenants.write(id, [Prisma.sql`SELECT 1`, Prisma.sql`SELECT id FROM app.tenants`]);
+    return rows!.at(-1)!.id as string;
+  },
   batch: async (id) => {
     const results = await within(newScope(id), () =>
       doors.pools.app.batch([{ text: 'SELECT 1' }, { text: 'SELECT id FROM app.tenants' }]),

@@ -38,6 +38,12 @@ export class ProtocolSpy {
     return traffic;
   }
 
+  /** Ends all connections without a word; new ones are taken. */
+  async cut(): Promise<void> {
+    await this.proxy!.refuse();
+    await this.proxy!.listen();
+  }
+
   close(): Promise<void> {
     return this.proxy!.close();
   }
