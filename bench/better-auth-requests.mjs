@@ -15,6 +15,9 @@ function post(path, content, cookie) {
   return { method: 'POST', path, headers: { ...headers, origin: ORIGIN, ...(cookie && { cookie }) }, body };
 }
 
+const hasPermission = (organizationId, cookie) =>
+  post(`${API}/organization/has-permission`, { organizationId, permissions: { member: ['delete'] } }, cookie);
+
 /**
  * @typedef {object} OwnWay
  * @property {string} does
@@ -61,14 +64,22 @@ export const BETTER_AUTH = {
       return post('/members', { organizationId: id, ...newPerson() }, adminCookie);
     },
   },
+  'check-permission': {
+    does: 'POST /organization/has-permission of an admin, which answers yes or no to one question about the caller',
+    status: 200,
+    isRight: ({ success }) => success === true,
+    request: ({ tenants }) => {
+      const { id, adminCookie } = pick(tenants);
+      return hasPermission(id, adminCookie);
+    },
+  },
   refusal: {
     does: 'POST /organization/has-permission of a plain member, which answers that it may not; records nothing',
     status: 200,
     isRight: ({ success }) => success === false,
     request: ({ tenants }) => {
       const { id, viewerCookie } = pick(tenants);
-      const question = { organizationId: id, permissions: { member: ['delete'] } };
-      return post(`${API}/organization/has-permission`, question, viewerCookie);
+      return hasPermission(id, viewerCookie);
     },
   },
 };

@@ -113,6 +113,15 @@ export const CASES = [
     },
   },
   {
+    name: 'check-permission',
+    title: 'check permissions',
+    peer: 'the user, the held roles and what they permit in one statement; what system roles permit is in its code, too',
+    betterAuth: BETTER_AUTH['check-permission'],
+    status: 200,
+    sameAnswer: true,
+    request: ({ tenants }) => userRequest(pick(tenants), '/permissions'),
+  },
+  {
     name: 'refusal',
     title: 'permission refusal',
     peer: "reads the tenant's row and answers 403; Tenantry also records the refusal in the audit trail",
@@ -126,7 +135,7 @@ export const CASES = [
 ];
 
 /** @returns {Request} */
-function userRequest(tenant, query = '') {
-  const path = `/v1/tenants/${tenant.id}/users/${pick(tenant.users).id}${query}`;
+function userRequest(tenant, rest = '') {
+  const path = `/v1/tenants/${tenant.id}/users/${pick(tenant.users).id}${rest}`;
   return { method: 'GET', path, headers: bearer(tenant.adminToken) };
 }

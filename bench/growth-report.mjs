@@ -4,8 +4,9 @@ import path from 'node:path';
 import { EVERYBODY_CASES, KNOWN_CASES, WORKING_SET } from './growth-cases.mjs';
 import { SETTINGS } from './growth-databases.mjs';
 import { USERS_PER_TENANT } from './growth-seed.mjs';
-import { median, RESULTS, rounded } from './report.mjs';
+import { RESULTS, rounded } from './report.mjs';
 import { environmentLine } from './stage.mjs';
+import { median } from './statistics.mjs';
 
 /** How many times dearer the largest may be than the smallest. */
 const AIM = 1.3;

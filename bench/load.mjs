@@ -1,8 +1,10 @@
 // The load generator, in a process of its own so that its work is not counted as the servers'.
-// Usage: fork('load.mjs', [<targets.json>, <module with orderOf>]); it answers each { caseName, candidate, url, connections, seconds }
-// with a Measurement.
+// Usage: fork('load.mjs', [<targets.json>, <module with orderOf>]); it answers each { caseName, candidate, url, seconds } with a Measurement;
+// with `connections` as fast as it is answered, with `perSecond` at that rate.
 import { readFileSync } from 'node:fs';
 import autocannon from 'autocannon';
+import { openLoop } from './open-loop.mjs';
+import { percentile } from './statistics.mjs';
 
 /**
  * @typedef {object} Measurement
@@ -27,8 +29,9 @@ process.on('message', (order) => {
 process.on('disconnect', () => process.exit()); // the parent is gone
 
 /** @returns {Promise<Measurement>} */
-async function measure({ caseName, candidate, url, connections, seconds }) {
+async function measure({ caseName, candidate, url, connections, perSecond, seconds }) {
   const { request, status } = orderOf(caseName, candidate);
+  if (perSecond) return openLoop({ url, perSecond, seconds, status }, () => request(targets));
   const latencies = [];
   const unexpected = new Set();
   let errors = 0;
@@ -60,9 +63,4 @@ async function measure({ caseName, candidate, url, connections, seconds }) {
     errors,
     unexpected: [...unexpected],
   };
-}
-
-/** The smallest value that at least this share of all does not exceed; 0 of nothing. */
-function percentile(sorted, share) {
-  return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? 0;
 }

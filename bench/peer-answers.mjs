@@ -16,12 +16,24 @@ const userFields = {
   version: integer,
 };
 const role = object({ id: text, name: text, system: nullable, expiresAt: nullable });
+const permission = object(
+  {
+    subject: text,
+    action: text,
+    conditions: { type: 'object', additionalProperties: true },
+    fields: list(text),
+    inverted: { type: 'boolean' },
+    role: object({ id: text, name: text, system: nullable }),
+  },
+  ['subject', 'action', 'role'],
+);
 const user = object({ ...userFields, roles: list(role) }, Object.keys(userFields));
 
 export const answers = {
   tokens: { 200: object({ accessToken: text, refreshToken: text, tokenType: text, expiresIn: integer }) },
   user: { 200: user, 201: user },
   users: { 200: object({ data: list(object(userFields)), page: object({ nextCursor: nullable }) }) },
+  permissions: { 200: object({ data: list(permission) }) },
   problem: {
     403: object({
       type: text,

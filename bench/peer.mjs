@@ -5,12 +5,13 @@ import { createHash, randomBytes } from 'node:crypto';
 import { verify } from '@node-rs/argon2';
 import pg from 'pg';
 import { v7 as newId } from 'uuid';
-import { nestsFastify } from './program.mjs';
 import { answers } from './peer-answers.mjs';
+import { nestsFastify, program } from './program.mjs';
 
 /** As many as Tenantry's pool for tenants (POSTGRES_POOL_SIZE). */
 const POOL_SIZE = 10;
 const SESSION_DAYS = 30;
+const { SYSTEM_ROLES } = program('access/system-roles');
 
 const USER = 'm.id, m.email, m.name, m.status, m.version, m.created_at AS "createdAt", m.updated_at AS "updatedAt"';
 
@@ -24,6 +25,14 @@ const SQL = {
   user: `SELECT ${USER} FROM app.memberships m WHERE m.tenant_id = $1 AND m.id = $2`,
   userWithRoles: `SELECT ${USER}, coalesce((
       SELECT json_agg(json_build_object('id', r.id, 'name', r.name, 'system', r.system_key, 'expiresAt', mr.expires_at) ORDER BY r.id)
+      FROM app.membership_roles mr JOIN app.roles r ON r.tenant_id = $1 AND r.id = mr.role_id
+      WHERE mr.tenant_id = $1 AND mr.membership_id = m.id AND (mr.expires_at IS NULL OR mr.expires_at > now())
+    ), '[]') AS roles FROM app.memberships m WHERE m.tenant_id = $1 AND m.id = $2`,
+  permissions: `SELECT m.status, coalesce((
+      SELECT json_agg(json_build_object('id', r.id, 'name', r.name, 'system', r.system_key, 'permissions', (
+        SELECT json_agg(json_build_object('subject', rp.subject, 'action', rp.action, 'conditions', rp.conditions, 'fields', rp.fields,
+          'inverted', rp.inverted) ORDER BY rp.position) FROM app.role_permissions rp WHERE rp.tenant_id = $1 AND rp.role_id = r.id
+      )) ORDER BY r.id)
       FROM app.membership_roles mr JOIN app.roles r ON r.tenant_id = $1 AND r.id = mr.role_id
       WHERE mr.tenant_id = $1 AND mr.membership_id = m.id AND (mr.expires_at IS NULL OR mr.expires_at > now())
     ), '[]') AS roles FROM app.memberships m WHERE m.tenant_id = $1 AND m.id = $2`,
@@ -68,6 +77,32 @@ peer.get('/v1/tenants/:tenantId/users/:userId', { schema: { response: answers.us
   const [user] = await query(request.query.include === 'roles' ? 'userWithRoles' : 'user', [tenantId, userId]);
   return user ?? reply.status(404).send({ title: 'Not Found' });
 });
+
+peer.get(
+  '/v1/tenants/:tenantId/users/:userId/permissions',
+  { schema: { response: answers.permissions } },
+  async (request, reply) => {
+    const { tenantId, userId } = request.params;
+    const [user] = await query('permissions', [tenantId, userId]);
+    if (!user) return reply.status(404).send({ title: 'Not Found' });
+    const data = user.roles.flatMap(({ permissions, ...role }) =>
+      permissionsOf(role.system, permissions).map((permission) => ({ ...permission, role })),
+    );
+    return { data: user.status === 'active' ? data : [] };
+  },
+);
+
+/** A rule leaves out what says nothing. */
+const permissionsOf = (system, stored) =>
+  system
+    ? SYSTEM_ROLES[system].permissions
+    : stored.map(({ subject, action, conditions, fields, inverted }) => ({
+        subject,
+        action,
+        ...(conditions && { conditions }),
+        ...(fields.length > 0 && { fields }),
+        ...(inverted && { inverted }),
+      }));
 
 peer.get('/v1/tenants/:tenantId/users', { schema: { response: answers.users } }, async (request) => {
   const limit = Number(request.query.limit);

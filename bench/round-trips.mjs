@@ -6,6 +6,7 @@ import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { candidatesOf, orderOf } from './candidates.mjs';
 
 /** Requests before it counts: connections open, statements are prepared, caches filled. */
 const WARM_UP = 30;
@@ -18,7 +19,7 @@ const AFTERMATH_MS = 20;
  * Stands before a server on a unix socket.
  * @param {string} url with `?host=<directory>`
  */
-export async function startCounter(url) {
+async function startCounter(url) {
   const target = path.join(new URL(url).searchParams.get('host'), '.s.PGSQL.5432');
   const directory = await mkdtemp(path.join(tmpdir(), 'tenantry-bench-count-'));
   const sockets = new Set();
@@ -58,8 +59,44 @@ export async function startCounter(url) {
   };
 }
 
+/**
+ * Round trips of each case and candidate, in processes of their own behind a proxy, which would slow down what is measured.
+ * @param {object[]} counts gets them one by one
+ */
+export async function countRoundTripsOfAll({ cases }, setup, counts) {
+  const { stage, urls, targets } = setup;
+  const counter = await stage.starting('the counter of round trips', startCounter(urls.superuser));
+  const reached = Object.fromEntries(Object.entries(urls).map(([name, url]) => [name, counter.urlOf(url)]));
+  const servers = await setup.startCandidates(reached);
+  try {
+    for (const oneCase of cases) {
+      for (const candidate of candidatesOf(oneCase)) {
+        const { request, status } = orderOf(oneCase.name, candidate);
+        const count = (among) => countRoundTrips(counter, servers[candidate].url, () => request(among), status);
+        const ofStrangers = await count(targets);
+        const roundTrips = await count({ ...targets, tenants: [targets.tenants[0]] });
+        counts.push({ case: oneCase.name, candidate, roundTrips, ofStrangers });
+        console.log(
+          `round trips  ${oneCase.name.padEnd(17)} ${candidate.padEnd(11)} ${roundTrips} (new caller: ${ofStrangers})`,
+        );
+      }
+    }
+  } finally {
+    for (const server of Object.values(servers)) await server.stop();
+    await counter.stop();
+  }
+}
+
+/** @returns {import('./aims.mjs').Comparison[]} counts of Tenantry's, which have no noise */
+export const compareRoundTrips = (counts) =>
+  counts
+    .filter(({ candidate }) => candidate === 'tenantry')
+    .map(({ case: name, candidate, roundTrips }) => {
+      return { part: 'round-trips', case: name, to: candidate, ratios: [roundTrips] };
+    });
+
 /** @returns {Promise<number>} round trips of one request that comes alone, the median of several */
-export async function countRoundTrips(counter, url, makeRequest, status) {
+async function countRoundTrips(counter, url, makeRequest, status) {
   const counts = [];
   for (let made = 0; made < WARM_UP + COUNTED; made += 1) {
     const { path: target, ...request } = makeRequest();

@@ -105,7 +105,7 @@ export function startLoad(targetsFile, orders = './candidates.mjs') {
   const child = fork(path.join(import.meta.dirname, 'load.mjs'), [targetsFile, orders]);
   return {
     /**
-     * @param {{ caseName: string, candidate: string, url: string, connections: number, seconds: number }} order
+     * @param {{ caseName: string, candidate: string, url: string, connections?: number, perSecond?: number, seconds: number }} order
      * @returns {Promise<import('./load.mjs').Measurement>}
      */
     async measure(order) {
@@ -117,6 +117,23 @@ export function startLoad(targetsFile, orders = './candidates.mjs') {
     },
     stop: () => stopProcess(child),
   };
+}
+
+/**
+ * A part beneath HTTP, in a process of its own.
+ * @param {string} part
+ * @param {import('./setup.mjs').Setup} setup
+ * @returns {Promise<{ figures: object, comparisons: import('./aims.mjs').Comparison[] }>}
+ */
+export async function runBeneathHttp(part, { stage, urls, targetsFile }) {
+  const child = fork(path.join(import.meta.dirname, 'beneath-http.mjs'), [part, targetsFile], {
+    env: { PATH: process.env.PATH, NODE_ENV: 'production', BENCH_URLS: JSON.stringify(urls) },
+  });
+  const answer = answerOf(child);
+  await stage.starting(part, Promise.resolve({ stop: () => stopProcess(child) }));
+  const { figures, comparisons, error } = await answer;
+  if (error) throw new Error(error);
+  return { figures, comparisons };
 }
 
 /** The next message of a child. @throws Error when it ends before */

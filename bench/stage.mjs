@@ -1,11 +1,14 @@
 // Where a benchmark runs: a directory of its own, and servers that go at its end, at Ctrl-C and when it fails.
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os';
 import path from 'node:path';
 import pg from 'pg';
 import { ROOT } from './program.mjs';
+
+/** Whose versions a report tells. */
+const PACKAGES = ['pg', '@prisma/client', '@nestjs/core', 'fastify', 'express', 'jose', 'better-auth', 'autocannon'];
 
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
 
@@ -78,11 +81,15 @@ export async function environmentOf(postgresUrl) {
     commit: commit(),
     node: process.versions.node,
     postgres: await setting(postgresUrl, 'server_version'),
+    packages: Object.fromEntries(PACKAGES.map((name) => [name, packageVersion(name)])),
     cores: availableParallelism(),
     cpu: cpus()[0]?.model ?? 'unknown',
     loadAverage: [loadavg()[0]],
   };
 }
+
+const packageVersion = (name) =>
+  JSON.parse(readFileSync(path.join(ROOT, 'node_modules', name, 'package.json'), 'utf8')).version;
 
 /** The first line of a report. */
 export const environmentLine = ({ date, commit: of, node, postgres, cores, cpu, loadAverage }) =>
