@@ -31,12 +31,12 @@ export const whatOf = (outcome) => WHATS[outcome.part](outcome);
 /** @param {import('./aims.mjs').Outcome} outcome */
 export const aimOf = ({ atLeast, atMost }) => (atLeast === undefined ? `≤ ${atMost}` : `≥ ${atLeast}`);
 
-/** @param {import('./aims.mjs').Outcome} outcome */
+/** A count, and one round alone, has no noise. @param {import('./aims.mjs').Outcome} outcome */
 export const measuredOf = ({ ratio, noise }) =>
-  noise > 0 ? `${significant(ratio)} ± ${noise.toPrecision(1)}` : String(ratio);
+  noise > 0 ? `${significant(ratio)} ± ${Number(noise.toPrecision(1))}` : significant(ratio);
 
-/** Two digits that mean something, more of what is a count. */
-export const significant = (value) => (value >= 100 ? value.toFixed(0) : value.toPrecision(2));
+/** With the digits that mean something. */
+export const significant = (value) => String(value >= 100 ? Math.round(value) : Number(value.toPrecision(3)));
 
 /** One line for each aim. @param {import('./aims.mjs').Outcome[]} aims */
 export const aimLines = (aims) =>

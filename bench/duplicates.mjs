@@ -29,7 +29,10 @@ export async function measureDuplicates({ urls, targets }) {
   try {
     const accountOf = await accounts(stockPool);
     const asks = {
-      tenantry: [doors.pool, (row) => doors.batch(row.tenantId, [{ text: INSERT, values: Object.values(row) }])],
+      tenantry: [
+        doors.pool,
+        (row) => doors.tenants.write(row.tenantId, [{ text: INSERT, values: Object.values(row) }]),
+      ],
       prisma: [doors.pool, (row) => doors.tenants.run(row.tenantId, (tx) => create(tx, row))],
       stock: [stockPool, (row) => create(stock, row)],
     };

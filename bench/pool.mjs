@@ -38,7 +38,7 @@ export async function measurePool({ urls, targets }) {
 }
 
 /** Each way to do each operation. */
-function operationsOf({ tenants, batch }, raw) {
+function operationsOf({ tenants }, raw) {
   const ownRows = (statementOf) => (target) => tenants.read(target.tenantId, (tx) => tx.$queryRaw(statementOf(target)));
   const rawRows = (name, statementOf) => async (target) => {
     const { text, values } = statementOf(target);
@@ -63,7 +63,7 @@ function operationsOf({ tenants, batch }, raw) {
       prisma: ({ tenantId }) => tenants.read(tenantId, (tx) => tx.membership.findMany(prismaList(tenantId))),
     },
     insert: {
-      tenantry: inserted((statements, { tenantId }) => batch(tenantId, statements.batch)),
+      tenantry: inserted((statements, { tenantId }) => tenants.write(tenantId, statements.batch)),
       raw: inserted(({ whole }) => raw.query({ name: 'insert', ...whole })),
     },
   };

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
+import pg from 'pg';
 import { seedBetterAuth } from './better-auth-seed.mjs';
 import { casesAnsweredAlike } from './same-answers.mjs';
 import { seed } from './seed.mjs';
@@ -18,6 +19,8 @@ import { startBetterAuth, startDatabase, startLoad, startPeer, startTenantry, st
  * @property {(urls: Record<string, string>) => Promise<Record<string, import('./servers.mjs').Server>>} startCandidates
  * @property {() => Promise<Serving>} serve starts the candidates once
  * @property {() => Promise<void>} stopServing
+ * @property {() => Promise<void>} forgetAttempts at signing in: those that the load generator no longer waited for count as failed ones,
+ *   and Tenantry refuses an address that has too many
  *
  * @typedef {object} Serving
  * @property {Record<string, import('./servers.mjs').Server>} servers
@@ -62,6 +65,7 @@ export async function setUp(stage, options, onFailure) {
     targetsFile,
     startCandidates,
     serve: () => (serving ??= serve()),
+    forgetAttempts: () => execute(urls.superuser, 'DELETE FROM identity.sign_in_attempts'),
     async stopServing() {
       const { servers = {}, load } = (await serving?.catch(() => undefined)) ?? {};
       await Promise.all([...Object.values(servers), ...(load ? [load] : [])].map((one) => one.stop()));
@@ -80,4 +84,14 @@ async function startAll(stage, options) {
     usual: await stage.starting('the usual stack', startUsualStack(urls.app, tenantry.url)),
     betterAuth: await stage.starting('Better Auth', startBetterAuth(urls.betterAuth, secretKey)),
   };
+}
+
+async function execute(connectionString, statement) {
+  const client = new pg.Client({ connectionString });
+  await client.connect();
+  try {
+    await client.query(statement);
+  } finally {
+    await client.end();
+  }
 }
