@@ -21,6 +21,8 @@ const ORDER = [
   'app.module',
   'openapi',
   'create-app',
+  'serve',
+  'workers',
   'welcome',
   'main',
   'cli',

@@ -31,7 +31,7 @@ export class AppModule {
       imports: [
         ConfigModule.forRoot(env),
         DatabaseModule.forRoot(urls),
-        ScheduleModule.forRoot(),
+        ScheduleModule.forRoot({ cronJobs: (env.workerNumber ?? 1) === 1 }), // one worker of an instance is enough
         AccessModule,
         HttpModule,
         AuditModule,

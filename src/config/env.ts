@@ -17,7 +17,8 @@ import {
 import { StartupError } from '../common/errors';
 import { POSTGRES_URL_ADVICE, readPostgresUrl } from '../common/postgres-url';
 import { POSTGRES_URLS, SECRET_VARIABLES, resolveSecrets } from './secret-variables';
-import { toBoolean, toInt, toList, toNumber } from './variable-types';
+import { toBoolean, toInt, toList, toNumber, toWorkers } from './variable-types';
+import { readWorkerNumber } from './worker-number';
 
 const OTLP_ENDPOINT = /^https?:\/\//;
 const POSTGRES_URL = /^postgres(ql)?:\/\//;
@@ -38,6 +39,16 @@ export class Env {
 
   @IsString()
   HOST = '127.0.0.1';
+
+  /** Processes that serve, of one port (docs/operations.md, "More than one process"). `auto`: one for each core. */
+  @toWorkers
+  @IsInt({ message: 'WORKERS must be a whole number, or auto' })
+  @Min(1)
+  @Max(64)
+  WORKERS = 1;
+
+  /** Which of several WORKERS this process is, from 1 on; undefined: it is none of several. No operator sets it: src/workers does. */
+  workerNumber?: number | undefined;
 
   @IsIn(['error', 'warn', 'log', 'debug'])
   LOG_LEVEL: 'error' | 'warn' | 'log' | 'debug' = 'log';
@@ -268,6 +279,7 @@ const SAMPLE_SECRET = /change-?me|example|replace-?me|sample/i;
 export function readEnv(source: NodeJS.ProcessEnv = process.env): Env {
   const { values, problems } = resolveSecrets(source);
   const env = plainToInstance(Env, values, { exposeDefaultValues: true });
+  env.workerNumber = readWorkerNumber(source);
   for (const error of validateSync(env, { validationError: { target: false, value: false } })) {
     problems.push(...Object.values(error.constraints ?? {}));
   }

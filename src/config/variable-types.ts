@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { Transform } from 'class-transformer';
 
 /*
@@ -7,6 +8,10 @@ import { Transform } from 'class-transformer';
 export const toInt = Transform(({ value }) =>
   typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : (value as unknown),
 );
+export const toWorkers = Transform(({ value }) => {
+  if (value === 'auto') return availableParallelism();
+  return typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : (value as unknown);
+});
 export const toNumber = Transform(({ value }) =>
   typeof value === 'string' && /^\d*\.?\d+$/.test(value) ? Number(value) : (value as unknown),
 );

@@ -2,23 +2,32 @@ import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { hash, parseOptions, verify } from '@node-rs/argon2';
-import pLimit from 'p-limit';
+import pLimit, { type LimitFunction } from 'p-limit';
 import { InvalidInputError, UnavailableError } from '../common/errors';
+import { Env } from '../config/env';
 import { findPasswordFault, normalizePassword } from './password-policy';
 
 /** OWASP Password Storage Cheat Sheet: argon2id (this package's default) with 19 MiB, two passes, one lane. */
 const PARAMETERS = { memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const; // memoryCost in KiB
 
 /** Hashing runs on libuv's threads, four unless told otherwise: one stays free for files and name look-ups. */
-const MAX_RUNNING = Math.max(1, Math.min(availableParallelism(), 3));
+const MAX_RUNNING = 3;
 /** About two seconds of work on two cores. Who would wait longer is told so at once. */
 const MAX_WAITING = 100;
 
 /** Hashes, verifies and judges passwords. Hashing takes tens of milliseconds: never call it inside a transaction. */
 @Injectable()
 export class PasswordsService implements OnModuleInit {
-  private readonly limit = pLimit(MAX_RUNNING);
+  private readonly limit: LimitFunction;
+  private readonly maxWaiting: number;
   private dummyHash: string;
+
+  /** Several workers share the cores: each hashes for its part of them. */
+  constructor({ WORKERS }: Env = new Env()) {
+    const cores = Math.floor(availableParallelism() / WORKERS);
+    this.limit = pLimit(Math.max(1, Math.min(cores, MAX_RUNNING)));
+    this.maxWaiting = Math.ceil(MAX_WAITING / WORKERS);
+  }
 
   async onModuleInit(): Promise<void> {
     this.dummyHash = await hash(randomBytes(32), PARAMETERS);
@@ -58,7 +67,7 @@ export class PasswordsService implements OnModuleInit {
   }
 
   private async enqueue<Result>(work: () => Promise<Result>): Promise<Result> {
-    if (this.limit.pendingCount >= MAX_WAITING) {
+    if (this.limit.pendingCount >= this.maxWaiting) {
       throw new UnavailableError('too_busy', 'Too many passwords are being checked. Try again.', 2);
     }
     return this.limit(work);

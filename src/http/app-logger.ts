@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { Logger as NestPinoLogger, PinoLogger } from 'nestjs-pino';
 import pino from 'pino';
 import { prettyFactory } from 'pino-pretty';
@@ -19,6 +20,8 @@ const FRAMEWORK_CONTEXTS = new Set([
 /** What is shorter hides nothing, and would tear holes into words. */
 const SHORTEST_SECRET = 6;
 const STDOUT = 1;
+/** So many bytes at a time reach a pipe in one piece (POSIX; Linux): the lines of several workers do not run into each other. */
+const PIPE_BUF = 4_096;
 /** When nobody takes the lines from us, so many characters wait; what comes then is dropped rather than kept for ever. */
 const MAX_WAITING_LENGTH = 16 * 1024 * 1024;
 
@@ -66,6 +69,9 @@ function createPino(
     timestamp: pino.stdTimeFunctions.isoTime,
     serializers: { err: (error: unknown) => error }, // pino's own would tell all that hangs on an error
     formatters: { level: (level) => ({ level }) },
+    ...(env.workerNumber !== undefined && {
+      base: { pid: process.pid, hostname: hostname(), worker: env.workerNumber },
+    }),
     hooks: {
       // Before pino sees them: it takes the message of an error for the line's.
       logMethod(parts, write) {
@@ -74,12 +80,22 @@ function createPino(
     },
     ...(traceIds && { mixin: traceIds }),
   };
-  return pino(options, env.NODE_ENV === 'production' ? (destination ?? jsonOutput()) : readableOutput(destination));
+  return pino(
+    options,
+    env.NODE_ENV === 'production'
+      ? (destination ?? jsonOutput(env.workerNumber !== undefined))
+      : readableOutput(destination),
+  );
 }
 
 /** Written in the background, in order; what still waits when the process ends is written then (pino sees to it, at `exit`). */
-function jsonOutput(): pino.DestinationStream {
-  return pino.destination({ dest: STDOUT, sync: false, maxLength: MAX_WAITING_LENGTH });
+function jsonOutput(isOneOfSeveral: boolean): pino.DestinationStream {
+  return pino.destination({
+    dest: STDOUT,
+    sync: false,
+    maxLength: MAX_WAITING_LENGTH,
+    ...(isOneOfSeveral && { maxWrite: PIPE_BUF }),
+  });
 }
 
 /** For people at a terminal: written at once, so that lines stand between those of the start and in order. */
@@ -88,8 +104,8 @@ function readableOutput(
 ): pino.DestinationStream {
   const format = prettyFactory({
     colorize: process.stdout.isTTY,
-    ignore: 'pid,hostname,context',
-    messageFormat: '{if context}[{context}] {end}{msg}',
+    ignore: 'pid,hostname,worker,context',
+    messageFormat: '{if worker}worker {worker}: {end}{if context}[{context}] {end}{msg}',
     singleLine: true,
     translateTime: 'SYS:HH:MM:ss.l',
   });

@@ -3,13 +3,13 @@ import { Counter } from 'prom-client';
 import type { BackupState } from '../backups/backup-catalogue';
 import { nextBackupAt } from '../backups/backup-verdict';
 import { type BackupOverview, BackupWatch } from '../backups/backup-watch';
-import { MetricsRegistry, type Samples } from './metrics-registry';
+import { type Samples, SharedMetricsRegistry } from './metrics-registry';
 
 /** How backups stand. Every instance tells alike what the elected one has written; a scrape asks nobody. */
 @Injectable()
 export class BackupMetrics implements OnModuleInit {
   constructor(
-    private readonly registry: MetricsRegistry,
+    private readonly registry: SharedMetricsRegistry,
     private readonly watch: BackupWatch,
   ) {}
 

@@ -1,7 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { DrillOverview } from '../backups/drills/drill-catalogue';
 import { BackupWatch } from '../backups/backup-watch';
-import { MetricsRegistry } from './metrics-registry';
+import { SharedMetricsRegistry } from './metrics-registry';
 
 type Newest = NonNullable<DrillOverview['newest']>;
 
@@ -9,7 +9,7 @@ type Newest = NonNullable<DrillOverview['newest']>;
 @Injectable()
 export class DrillMetrics implements OnModuleInit {
   constructor(
-    private readonly registry: MetricsRegistry,
+    private readonly registry: SharedMetricsRegistry,
     private readonly watch: BackupWatch,
   ) {}
 

@@ -2,7 +2,7 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { ErrorRates } from './error-rates';
 import { MetricsRegistry, type Samples } from './metrics-registry';
 
-/** The sliding rates of `/health`, for whoever reads `/metrics` once and cannot compare with earlier (`npm run status`). */
+/** The sliding rates of `/health`, for whoever reads `/metrics` once and cannot compare with earlier (`npm run status`). Of several workers: the worst. */
 @Injectable()
 export class ErrorRateMetrics implements OnModuleInit {
   constructor(
@@ -19,6 +19,7 @@ export class ErrorRateMetrics implements OnModuleInit {
         const { requests, share } = this.rates.snapshot().http;
         return ofSome(requests, share);
       },
+      together: 'max',
     });
     this.registry.readGauge({
       name: 'db_client_error_ratio',
@@ -27,6 +28,7 @@ export class ErrorRateMetrics implements OnModuleInit {
         const { attempts, share } = this.rates.snapshot().database;
         return ofSome(attempts, share);
       },
+      together: 'max',
     });
   }
 }

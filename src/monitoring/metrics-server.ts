@@ -17,8 +17,13 @@ export class MetricsServer implements OnApplicationBootstrap, OnApplicationShutd
     private readonly metrics: MetricsService,
   ) {}
 
-  /** @throws StartupError when the port is taken */
+  /** Of several workers none: their primary listens, for all of them. @throws StartupError as listen() */
   async onApplicationBootstrap(): Promise<void> {
+    if (this.env.workerNumber === undefined) await this.listen();
+  }
+
+  /** Unless METRICS_PORT is unset. @throws StartupError when the port is taken */
+  async listen(): Promise<void> {
     const { METRICS_PORT, HOST } = this.env;
     if (METRICS_PORT === undefined) return;
     this.server = createServer((request, response) => void this.answer(request, response));
@@ -34,6 +39,10 @@ export class MetricsServer implements OnApplicationBootstrap, OnApplicationShutd
   }
 
   onApplicationShutdown(): void {
+    this.close();
+  }
+
+  close(): void {
     this.server?.close();
     this.server?.closeAllConnections();
   }

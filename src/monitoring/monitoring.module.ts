@@ -10,7 +10,7 @@ import { ErrorRateMetrics } from './error-rate-metrics';
 import { ErrorRates } from './error-rates';
 import { HttpMetrics } from './http-metrics';
 import { MetricsController } from './metrics.controller';
-import { MetricsRegistry } from './metrics-registry';
+import { MetricsRegistry, SharedMetricsRegistry } from './metrics-registry';
 import { MetricsServer } from './metrics-server';
 import { MetricsService } from './metrics.service';
 import { OperationMetrics } from './operation-metrics';
@@ -50,6 +50,7 @@ import { StorageRepository } from './storage.repository';
     ReplicationRepository,
     ServerMetrics,
     ServerState,
+    SharedMetricsRegistry,
     SizeMetrics,
     SizeSampler,
     SizeSamplesRepository,

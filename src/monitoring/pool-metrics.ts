@@ -62,6 +62,7 @@ export class PoolMetrics implements OnModuleInit, OnApplicationShutdown {
         help,
         labels: ['pool'],
         read: () => this.existing().map((pool) => [{ pool: pool.name }, isOn(pool) ? 1 : 0]),
+        together: 'min',
       });
     flag('batched', '1: a tenant and its statement take one round trip; 0: a transaction of several.', (pool) => {
       return pool.batching.areBatched;

@@ -21,7 +21,7 @@ export function processRegistry(): Registry {
   return ofTheProcess;
 }
 
-/** Which Tenantry this is. */
+/** Which Tenantry this is, and how many processes. */
 @Injectable()
 export class ProcessMetrics implements OnModuleInit {
   constructor(private readonly registry: MetricsRegistry) {}
@@ -33,6 +33,12 @@ export class ProcessMetrics implements OnModuleInit {
       help: 'Which Tenantry this is; always 1.',
       labels: ['version'],
       read: () => [[{ version }, 1]],
+      together: 'max',
+    });
+    this.registry.readGauge({
+      name: 'tenantry_workers',
+      help: 'Processes of this instance that serve: 1, or those of WORKERS that are up.',
+      read: () => [[{}, 1]],
     });
   }
 }

@@ -1,13 +1,13 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { Counter } from 'prom-client';
-import { MetricsRegistry, type Samples } from './metrics-registry';
+import { type Samples, SharedMetricsRegistry } from './metrics-registry';
 import { ServerState } from './server-state';
 
 /** What PostgreSQL says about itself; nothing of it exists where there is no monitor login. It is asked when scraped. */
 @Injectable()
 export class ServerMetrics implements OnModuleInit {
   constructor(
-    private readonly registry: MetricsRegistry,
+    private readonly registry: SharedMetricsRegistry,
     private readonly server: ServerState,
   ) {}
 

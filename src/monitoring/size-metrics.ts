@@ -1,14 +1,14 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { Env } from '../config/env';
 import { DatabaseSizeService } from './database-size.service';
-import { MetricsRegistry, type Samples } from './metrics-registry';
+import { type Samples, SharedMetricsRegistry } from './metrics-registry';
 import { ServerState } from './server-state';
 
 /** How fast the database grows, and who takes it up; nothing of it exists where there is no monitor login. */
 @Injectable()
 export class SizeMetrics implements OnModuleInit {
   constructor(
-    private readonly registry: MetricsRegistry,
+    private readonly registry: SharedMetricsRegistry,
     private readonly server: ServerState,
     private readonly size: DatabaseSizeService,
     private readonly env: Env,

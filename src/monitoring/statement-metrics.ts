@@ -2,7 +2,7 @@ import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { Counter } from 'prom-client';
 import { MonitorDb } from '../database/monitor-db';
 import { CachedReading } from './cached-reading';
-import { MetricsRegistry } from './metrics-registry';
+import { SharedMetricsRegistry } from './metrics-registry';
 import { type StatementRow, StatementsRepository } from './statements.repository';
 
 /** Statements that the metrics show: those that took most time in all. Each has a series per metric. */
@@ -18,7 +18,7 @@ export class StatementMetrics implements OnModuleInit {
   private readonly busiest: CachedReading<StatementRow[]>;
 
   constructor(
-    private readonly registry: MetricsRegistry,
+    private readonly registry: SharedMetricsRegistry,
     private readonly db: MonitorDb,
     private readonly statements: StatementsRepository,
   ) {

@@ -17,7 +17,7 @@ import { readEnv } from '../../src/config/env';
 import { createApp } from '../../src/create-app';
 import { PROBLEMS, type ProblemCode } from '../../src/http/problem-catalogue';
 import { outcomeOf } from '../../src/http/problem.filter';
-import { MetricsRegistry } from '../../src/monitoring/metrics-registry';
+import { MetricsRegistry, SharedMetricsRegistry } from '../../src/monitoring/metrics-registry';
 import { processRegistry } from '../../src/monitoring/process-metrics';
 import { createDocument } from '../../src/openapi';
 import { type Catalogue, readCatalogue } from '../support/catalogue';
@@ -78,7 +78,7 @@ describe('generated documents are fresh (npm run docs)', () => {
   });
 
   it('the table of docs/monitoring.md', () => {
-    const table = metricsTable([app.get(MetricsRegistry), processRegistry()]);
+    const table = metricsTable([app.get(MetricsRegistry), app.get(SharedMetricsRegistry), processRegistry()]);
     const { actual, expected } = committedPart('docs/monitoring.md', 'metrics', table);
     expect(actual).toBe(expected);
   });
@@ -86,7 +86,7 @@ describe('generated documents are fresh (npm run docs)', () => {
   it('docs/monitoring.md explains every label', () => {
     const [, section] = read('docs/monitoring.md').split('### Every label');
     const explained = section!.match(/^\| (`\w+` ?)+/gm)!.flatMap((cell) => cell.match(/\w+/g) ?? []);
-    const used = definitionsIn([app.get(MetricsRegistry), processRegistry()]).flatMap(({ labelNames }) => labelNames);
+    const used = definitionsIn([app.get(MetricsRegistry), app.get(SharedMetricsRegistry), processRegistry()]).flatMap(({ labelNames }) => labelNames);
     expect(explained).toEqual(expect.arrayContaining(used));
   });
 
