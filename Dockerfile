@@ -1,5 +1,6 @@
 # Two stages: the first has the compilers, the second what runs. The image serves (its default), creates the logins
-# (node dist/cli/db-bootstrap.js) and migrates (npx prisma migrate deploy); docker-compose.yml shows all three.
+# (node dist/cli/db-bootstrap.js) and migrates (npx prisma migrate deploy); docker-compose.yml shows all three. One process
+# serves, or as many as WORKERS says.
 FROM node:24-slim AS build
 WORKDIR /app
 # npm ci ends with `prisma generate`, which reads these.

@@ -3,6 +3,7 @@ import { workerVariables } from '../config/worker-number';
 import type { BootstrappedAdministrator } from '../auth/bootstrap-administrator';
 import type { MeasuredWorker, WorkerReading } from './instance-metrics';
 import type { Assignment, ToPrimary, ToWorker } from './messages';
+import { closeUntakenConnections } from './untaken-connections';
 
 /** A worker that is busier than this, in milliseconds, is left out of a scrape. */
 const COLLECT_TIMEOUT_MS = 3_000;
@@ -37,6 +38,7 @@ export class WorkerProcess implements MeasuredWorker {
     private readonly readMetrics: () => Promise<string>,
   ) {
     this.worker = cluster.fork(workerVariables(number));
+    closeUntakenConnections(this.worker);
     this.ended = new Promise((resolve) => {
       this.worker.once('exit', (code: number, signal: string | null) => {
         for (const answer of this.questions.values()) answer(undefined);
