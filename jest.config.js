@@ -16,6 +16,7 @@ module.exports = {
   },
   // Large, and CommonJS throughout: not worth a look.
   transformIgnorePatterns: ['/node_modules/(@prisma|\\.prisma|@swc|typescript)/'],
+  testSequencer: '<rootDir>/test/slowest-first.cjs',
   globalSetup: '<rootDir>/test/support/global-setup.ts',
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',
   testTimeout: 60_000, // milliseconds: an e2e spec starts a whole application, beside others, on two cores

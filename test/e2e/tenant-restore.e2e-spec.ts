@@ -65,7 +65,7 @@ beforeAll(async () => {
   const url = (): string => server.urls.backup;
   const ignore = (): void => undefined;
   receiving = receiveContinuously(
-    { store: engine.store, url, everyMs: 1_000, onGap: ignore, onFailure: ignore },
+    { store: engine.store, url, everyMs: 3_000, onGap: ignore, onFailure: ignore },
     stop.signal,
   );
   ({ app, administrator } = await startApp());

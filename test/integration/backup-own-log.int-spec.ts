@@ -66,7 +66,7 @@ describe('a backup that is taken while the log is received', () => {
   it('can be restored at once, and the log has no gap', async () => {
     stage.removeRepository();
     const store = stage.storeOf();
-    await stage.receive(store, { heartbeatMs: 200, segmentAgeMs: 1_000 });
+    await stage.receive(store);
     for (let time = 0; time < 2; time += 1) {
       const { id, finishedAt } = await create();
       const { backup } = await stage.engineOf().planRestore({ moment: at(finishedAt) });

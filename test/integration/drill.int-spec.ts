@@ -55,7 +55,7 @@ beforeAll(async () => {
   store = new BackupStore(new LocalRepository(path.join(directory, 'repository')), [new BackupKey(KEY)]);
   engine = new NativeEngine(store, { url: () => server.urls.backup, binDir: process.env.TEST_POSTGRES_BIN });
   source = await WalSource.connect(server.urls.backup, VARIABLE);
-  receiver = new WalReceiver({ source, store, slot: 'test', heartbeatMs: 50, segmentAgeMs: 200 });
+  receiver = new WalReceiver({ source, store, slot: 'test', heartbeatMs: 200, segmentAgeMs: 1_000 });
   received = receiver.run();
   const admin = new pg.Client({ connectionString: server.adminUrl() });
   await admin.connect();

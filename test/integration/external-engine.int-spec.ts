@@ -56,18 +56,18 @@ describe('the external engine', () => {
 
   it('gives a session of the owner, for migrations, without a password of its own', async () => {
     const cluster = await engine().materialize(await engine().planRestore({ moment: LATEST }));
-    expect(await migrationStateOf(ownerUrlOf(cluster, 'own'))).toEqual({ pending: [], failed: [], edited: [] });
-    const { rows } = await connected(ownerUrlOf(cluster, 'own'), (client) =>
+    expect(await migrationStateOf(ownerUrlOf(cluster, 'tenantry'))).toEqual({ pending: [], failed: [], edited: [] });
+    const { rows } = await connected(ownerUrlOf(cluster, 'tenantry'), (client) =>
       client.query('SELECT current_user AS name'),
     );
     expect(rows).toEqual([{ name: 'tenantry_owner' }]);
   });
 
   it('is verified by an administrator who is no superuser, as far as he can see: what is hidden is said, and not called wrong', async () => {
-    await connected(scratch.adminUrl('own'), (client) =>
+    await connected(scratch.adminUrl('tenantry'), (client) =>
       client.query('CREATE ROLE provider_admin LOGIN CREATEROLE CREATEDB IN ROLE tenantry_owner'),
     );
-    const scratchUrl = writePostgresUrl({ ...readPostgresUrl(scratch.adminUrl('own'))!, user: 'provider_admin' });
+    const scratchUrl = writePostgresUrl({ ...readPostgresUrl(scratch.adminUrl('tenantry'))!, user: 'provider_admin' });
     const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation();
     try {
       const cluster = await engine({ scratchUrl }).materialize(
@@ -76,7 +76,7 @@ describe('the external engine', () => {
       expect(await verifyCluster(cluster.adminUrl)).toEqual([]);
       const said = warn.mock.calls.map(([line]) => String(line)).join('\n');
       for (const hidden of ['indexes', 'tables', 'checksums', 'references', 'owners'])
-        expect(said).toContain(`Not looked at in own: ${hidden}.`);
+        expect(said).toContain(`Not looked at in tenantry: ${hidden}.`);
       for (const seen of ['protection', 'logins', 'migrations']) expect(said).not.toContain(`: ${seen}.`);
     } finally {
       warn.mockRestore();
@@ -98,7 +98,7 @@ describe('the external engine', () => {
 
   it.each([
     ['by its own address', (url: string) => url],
-    ['by another name', (url: string) => url.replace('/own', '/postgres')],
+    ['by another name', (url: string) => url.replace('/tenantry', '/postgres')],
   ])('never takes the live server for the restored one, %s', async (_, change) => {
     await expect(planned(change(stage.live.server.adminUrl()))).rejects.toThrow('is the live server itself');
   });
@@ -124,9 +124,9 @@ describe('the external engine', () => {
   });
 
   it('refuses several hosts, and in production plain text to another machine', async () => {
-    const url = 'postgresql://admin:secret@one.example:5432,two.example:5432/own';
+    const url = 'postgresql://admin:secret@one.example:5432,two.example:5432/tenantry';
     await expect(planned(url)).rejects.toThrow('must name one host');
-    const scratchUrl = 'postgresql://admin:secret@one.example:5432/own';
+    const scratchUrl = 'postgresql://admin:secret@one.example:5432/tenantry';
     const refused = engine({ scratchUrl, refusesPlainText: true }).planRestore({ moment: LATEST });
     await expect(refused).rejects.toThrow('POSTGRES_SCRATCH_URL would connect to another machine in plain text');
   });

@@ -5,12 +5,15 @@ import { BackupDamagedError, type Moment, OutsideCoverageError, type RecoveredCl
 import { readStanza } from '../../src/backups/pgbackrest/pgbackrest-info';
 import { PgBackRest } from '../../src/backups/pgbackrest/pgbackrest-program';
 import { RecoveryFailedError } from '../../src/database/recovery-server';
+import { describeEngineWithBackups } from '../support/engine-contract';
 import { describeWithPgBackRest, PgBackRestStage } from '../support/pgbackrest-stage';
 import { at, LATEST, numbersOf } from '../support/recovery-stage';
 
 jest.setTimeout(300_000);
 
-/** What is true of pgBackRest alone; the contract of all engines is in backup-engines.int-spec.ts. */
+describeWithPgBackRest('the engine pgbackrest', () => describeEngineWithBackups(() => PgBackRestStage.start()));
+
+/** What is true of it alone. */
 describeWithPgBackRest('pgBackRest', () => {
   let stage: PgBackRestStage;
   beforeAll(async () => {
@@ -111,7 +114,7 @@ describeWithPgBackRest('pgBackRest', () => {
         directory: stage.newTarget(),
         isScratch: true,
       });
-      const client = new pg.Client({ connectionString: cluster.adminUrl('own') });
+      const client = new pg.Client({ connectionString: cluster.adminUrl('tenantry') });
       await client.connect();
       const numbers = await numbersOf(client);
       await client.end();

@@ -33,13 +33,7 @@ beforeAll(async () => {
   const key = new BackupKey(randomBytes(32));
   const store = new BackupStore(new LocalRepository(path.join(directory, 'repository')), [key]);
   engine = new NativeEngine(store, { url: () => server.urls.backup, binDir: BIN_DIR });
-  const receiver = new WalReceiver({
-    source,
-    store,
-    slot: 'test',
-    heartbeatMs: 50,
-    segmentAgeMs: 200,
-  });
+  const receiver = new WalReceiver({ source, store, slot: 'test', heartbeatMs: 200, segmentAgeMs: 1_000 });
   const received = receiver.run();
   owner = new pg.Client({ connectionString: server.urls.owner });
   await owner.connect();
@@ -73,7 +67,7 @@ async function restored<Result>(
   const target = path.join(directory, `restored-${randomBytes(3).toString('hex')}`);
   const plan = await engine.planRestore({ moment: at ? { kind: 'time', at } : { kind: 'latest' } });
   const recovered = await engine.materialize(plan, { directory: target });
-  const client = new pg.Client({ connectionString: recovered.adminUrl('own') });
+  const client = new pg.Client({ connectionString: recovered.adminUrl('tenantry') });
   try {
     await client.connect();
     return await look(client, recovered);

@@ -138,7 +138,7 @@ const tooLarge = async (): Promise<RestorePlan> => {
 describe('a cluster that somebody else has restored', () => {
   it('is made fit where it is', async () => {
     await server.startAgain();
-    const adminUrl = (database = 'postgres'): string => server.adminUrl().replace(/\/own\?/, `/${database}?`);
+    const adminUrl = (database = 'postgres'): string => server.adminUrl().replace(/\/tenantry\?/, `/${database}?`);
     const nothing = (): Promise<void> => Promise.resolve();
     const external = {
       materialize: () => Promise.resolve({ adminUrl, directory: undefined, finish: nothing, discard: nothing }),
@@ -149,7 +149,7 @@ describe('a cluster that somebody else has restored', () => {
     const { owner, platform } = server.urls;
     const passwords = { owner: passwordOf(owner), platform: passwordOf(platform), app: 'of now' };
     const result = await recover({ ...options, passwords });
-    expect(result).toMatchObject({ directory: undefined, databases: ['own'], renewedLogins: ['tenantry_app'] });
+    expect(result).toMatchObject({ directory: undefined, databases: ['tenantry'], renewedLogins: ['tenantry_app'] });
 
     const admin = new pg.Client({ connectionString: server.adminUrl() });
     await admin.connect();
@@ -177,7 +177,7 @@ describe('the checksums of pages', () => {
     await server.stop();
     flipBit(path.join(server.pgData, rows[0]!.file));
     await server.startAgain();
-    const urlOf = (database: string): string => server.adminUrl().replace(/\/own\?/, `/${database}?`);
+    const urlOf = (database: string): string => server.adminUrl().replace(/\/tenantry\?/, `/${database}?`);
     const findings = await verifyCluster(urlOf, ['checksums']);
     // PostgreSQL 18 makes clusters with checksums, those before it without.
     if (rows[0]!.checksums === 'on')

@@ -59,7 +59,7 @@ afterAll(async () => {
 
 async function connect(): Promise<void> {
   source = await WalSource.connect(server.urls.backup, VARIABLE);
-  receiver = new WalReceiver({ source, store, slot: 'test', heartbeatMs: 50, segmentAgeMs: 200 });
+  receiver = new WalReceiver({ source, store, slot: 'test', heartbeatMs: 200, segmentAgeMs: 1_000 });
   received = receiver.run();
   admin = new pg.Pool({ connectionString: server.adminUrl(), max: WRITERS + 2 });
   admin.on('error', () => undefined); // an idle connection, when the server stops
@@ -226,7 +226,7 @@ describe('a restore point', () => {
     expect(plan.until).toEqual(point.at);
     const cluster = await engine.materialize(plan, { directory: newDirectory() });
     try {
-      expect(await countEvents(cluster.adminUrl('own'))).toBe(before);
+      expect(await countEvents(cluster.adminUrl('tenantry'))).toBe(before);
     } finally {
       await cluster.discard();
     }

@@ -10,7 +10,6 @@ import { S3Server } from '../support/s3-server';
 const LIMITS = { connectTimeoutMs: 5_000, idleTimeoutMs: 10_000, attempts: 2 };
 
 /** Slower than the stage's own: s3rver beside the tests takes in a few segments a second, no more. */
-const PACE = { heartbeatMs: 250, segmentAgeMs: 1_000 };
 
 /** Each restores some clusters. */
 jest.setTimeout(120_000);
@@ -43,7 +42,7 @@ const impatientEngine = (prefix: string): NativeEngine =>
 describe('backups in object storage', () => {
   it('lead back to any moment', async () => {
     const engine = engineOf('whole');
-    await stage.receive(engine.store, PACE);
+    await stage.receive(engine.store);
     const backup = await engine.createBackup({ checkpoint: 'fast' });
     const before = await stage.write(1);
     const after = await stage.write(2);
@@ -82,7 +81,7 @@ describe('backups in object storage', () => {
 
   it('lose no log while the storage is away', async () => {
     const engine = impatientEngine('log/');
-    await stage.receive(engine.store, PACE);
+    await stage.receive(engine.store);
     await engine.createBackup({ checkpoint: 'fast' });
     await stage.stored(await stage.write(3), engine);
     storage.fault = (method) => (method === 'PUT' ? { kind: 'refuse', status: 503 } : undefined);
@@ -90,7 +89,7 @@ describe('backups in object storage', () => {
     await expect(stage.stored(meanwhile, engine, 3_000)).rejects.toThrow();
     storage.fault = () => undefined;
     await stage.stopReceiving(); // it has failed: whoever runs it starts it again
-    await stage.receive(engine.store, PACE);
+    await stage.receive(engine.store);
     await stage.stored(await stage.write(5), engine);
     await stage.stopReceiving();
     expect((await engine.coverage()).map(({ gap }) => gap)).toEqual([undefined]);

@@ -62,7 +62,7 @@ async function postgresAt(moment: Exclude<Moment, { kind: 'point' }>, { store } 
   try {
     const restoreCommand = copyCommand(walDirectory);
     const server = await recover({ pgData: directory, restoreCommand, target: moment, timeline: 1, binaries, account });
-    const client = new pg.Client({ connectionString: server.adminUrl('own') });
+    const client = new pg.Client({ connectionString: server.adminUrl('tenantry') });
     await client.connect();
     const numbers = await numbersOf(client);
     await client.end();

@@ -39,7 +39,7 @@ export class ExternalStage implements EngineStage {
     settings: { scratchUrl?: string | undefined; liveUrl?: string; refusesPlainText?: boolean } = {},
   ): ExternalEngine {
     const { liveUrl = this.backupUrl, refusesPlainText = false } = settings;
-    const scratchUrl = 'scratchUrl' in settings ? settings.scratchUrl : this.offered?.adminUrl('own');
+    const scratchUrl = 'scratchUrl' in settings ? settings.scratchUrl : this.offered?.adminUrl('tenantry');
     return new ExternalEngine({ scratchUrl, liveUrl: () => liveUrl, refusesPlainText });
   }
 

@@ -3,11 +3,9 @@ import path from 'node:path';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/database/embedded-postgres';
 import type { LoginUrls } from '../../src/database/login-definitions';
 import { bootstrapDatabase } from '../../src/database/logins';
-import { deployMigrations } from '../../src/database/migrations';
 import { PgBouncer, pgBouncerProgram } from './pgbouncer';
+import { copyPreparedCluster, DATABASE } from './prepared-cluster';
 import { makeTestDirectory, removeTestDirectory } from './test-directory';
-
-const DATABASE = 'own';
 
 type Settings = Readonly<Record<string, string>>;
 
@@ -31,10 +29,10 @@ export class OwnServer {
    */
   static async start(settings: Settings = {}, binDir = process.env.TEST_POSTGRES_BIN): Promise<OwnServer> {
     const directory = makeTestDirectory();
+    await copyPreparedCluster(directory, binDir);
     const server = await launch(directory, settings, binDir);
     try {
-      const { urls } = await bootstrapDatabase(server.adminUrl(), { database: DATABASE });
-      await deployMigrations((urls as LoginUrls).owner);
+      const { urls } = await bootstrapDatabase(server.adminUrl(), { database: DATABASE, rotate: true });
       const program = pgBouncerProgram();
       const bouncer = program ? await PgBouncer.start(program, directory, server.adminUrl()) : undefined;
       return new OwnServer(
