@@ -36,7 +36,7 @@ afterAll(async () => {
 });
 
 function start(): { receiver: WalReceiver; ended: Promise<void> } {
-  const receiver = new WalReceiver({ source, store, slot: 'tenantry_archive', heartbeatMs: 50, segmentAgeMs: 200 });
+  const receiver = new WalReceiver({ source, store, slot: 'tenantry_archive', heartbeatMs: 100, segmentAgeMs: 500 });
   return { receiver, ended: receiver.run() };
 }
 
@@ -59,8 +59,9 @@ describe('WalReceiver', () => {
     const { receiver, ended } = start();
     const monitor = new MonitorDb(server.urls.monitor);
     try {
-      const streaming = "SELECT FROM pg_stat_replication WHERE state = 'streaming'";
-      await eventually(async () => expect(await monitor.query(streaming)).toHaveLength(1));
+      // On a busy machine it may not catch up: a segment is 16 MB, however little is in it.
+      const connected = "SELECT FROM pg_stat_replication WHERE state IN ('streaming', 'catchup')";
+      await eventually(async () => expect(await monitor.query(connected)).toHaveLength(1));
       expect(await new ReplicationRepository(monitor).readStandbys()).toEqual([]);
     } finally {
       await monitor.onApplicationShutdown();

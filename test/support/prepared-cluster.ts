@@ -43,5 +43,4 @@ async function prepareCluster(target: string, binDir: string | undefined): Promi
 }
 
 /** With its owner, who is not always us. */
-const copyHome = (home: string, target: string): Promise<string> =>
-  runProgram('/bin/cp', ['-a', home, target]);
+const copyHome = (home: string, target: string): Promise<string> => runProgram('/bin/cp', ['-a', home, target]);
