@@ -35,7 +35,7 @@ export class ActorsService {
    */
   async load(sessionId: string, tenantId: string | undefined, origin: Origin): Promise<Caller | Actor> {
     accompany(undefined); // whatever was believed of the caller, this is asked now
-    const key = `${sessionId} ${tenantId}`;
+    const key = keyOf(sessionId, tenantId);
     const answer = await this.actors.ask(sessionId, tenantId);
     const before = this.known.get(key);
     const known = before && isSameAnswer(before.answer, answer) ? before : this.read(answer);
@@ -53,10 +53,15 @@ export class ActorsService {
    * @returns undefined when nothing is known, or nothing but a refusal
    */
   recall(sessionId: string, tenantId: string, origin: Origin): Actor | undefined {
-    const known = this.known.get(`${sessionId} ${tenantId}`);
+    const known = this.known.get(keyOf(sessionId, tenantId));
     if (!known || !mayEnter(known.found)) return undefined;
     if (!this.actors.expect(known.answer, sessionId, tenantId)) return undefined;
     return actorOf(known, sessionId, tenantId, origin) as Actor;
+  }
+
+  /** Has the caller asked for anew, whoever makes the next request in this session and tenant. */
+  forget({ sessionId, tenantId }: Actor): void {
+    this.known.delete(keyOf(sessionId, tenantId));
   }
 
   private read(answer: Answer): Known | undefined {
@@ -78,6 +83,8 @@ export class ActorsService {
     return ability;
   }
 }
+
+const keyOf = (sessionId: string, tenantId: string | undefined): string => `${sessionId} ${tenantId}`;
 
 function actorOf(
   { found, ability }: Known,

@@ -4,6 +4,7 @@ import type { Caller, Origin } from '../access/actor';
 import { Can, Public } from '../access/can.decorator';
 import { CurrentCaller } from '../access/current-actor.decorator';
 import { ApiProblem } from '../http/api-problem.decorator';
+import { Idempotent } from '../http/idempotent.decorator';
 import { ChangePasswordDto, LoginDto, MeDto, RefreshDto, TokensDto } from './auth.dto';
 import { AuthService } from './auth.service';
 import { LoginGuard } from './login.guard';
@@ -21,6 +22,7 @@ export class AuthController {
   ) {}
 
   @Post('login')
+  @Idempotent()
   @ApiOperation({ operationId: 'login', summary: 'Sign in with e-mail address and password' })
   @Public()
   @UseGuards(LoginGuard)
@@ -33,6 +35,7 @@ export class AuthController {
   }
 
   @Post('refresh')
+  @Idempotent()
   @ApiOperation({ operationId: 'refreshTokens', summary: 'Exchange a refresh token for new tokens' })
   @Public()
   @HttpCode(200)
@@ -43,6 +46,7 @@ export class AuthController {
   }
 
   @Post('logout')
+  @Idempotent()
   @ApiOperation({ operationId: 'logout', summary: 'Sign out: end the session that asks' })
   @Can('delete', 'Session')
   @HttpCode(204)

@@ -1,5 +1,4 @@
 import { Module } from '@nestjs/common';
-import { APP_INTERCEPTOR } from '@nestjs/core';
 import { AccessTokensService } from './access-tokens.service';
 import { AccountTenantsRepository } from './account-tenants.repository';
 import { AccountsController } from './accounts.controller';
@@ -17,7 +16,6 @@ import { RefreshTokensRepository } from './refresh-tokens.repository';
 import { SessionsController } from './sessions.controller';
 import { SessionsRepository } from './sessions.repository';
 import { SessionsService } from './sessions.service';
-import { SettledRightsInterceptor } from './settled-rights.interceptor';
 import { SignInLimits } from './sign-in-limits';
 import { SignInService } from './sign-in.service';
 import { SigningKeysController } from './signing-keys.controller';
@@ -46,8 +44,6 @@ import { SigningKeysService } from './signing-keys.service';
     SignInService,
     SigningKeysRepository,
     SigningKeysService,
-    // After those of HttpModule, so within them.
-    { provide: APP_INTERCEPTOR, useClass: SettledRightsInterceptor },
   ],
   exports: [BootstrapAdministrator, JwtStrategy, SignInLimits, SigningKeysService],
 })

@@ -4,14 +4,14 @@ import { AuthGuard } from '@nestjs/passport';
 import jwt from 'jsonwebtoken';
 import { ACCESS, type RouteAccess } from '../access/can.decorator';
 import { DomainError, UnauthenticatedError } from '../common/errors';
-import { JwtStrategy } from './jwt.strategy';
+import { type BearerRequest, JwtStrategy } from './jwt.strategy';
 
 /** Who asks? On every route that is not public, before AccessGuard asks what they may. */
 @Injectable()
 export class AuthenticationGuard extends AuthGuard() {
   constructor(
     // Written out: the parent declares another first parameter, and Nest would inject that one.
-    @Inject(JwtStrategy) strategy: JwtStrategy,
+    @Inject(JwtStrategy) private readonly strategy: JwtStrategy,
     private readonly reflector: Reflector,
   ) {
     super({ defaultStrategy: strategy.registeredAs });
@@ -21,7 +21,12 @@ export class AuthenticationGuard extends AuthGuard() {
     context: ExecutionContext,
   ): ReturnType<InstanceType<ReturnType<typeof AuthGuard>>['canActivate']> {
     const access = this.reflector.get<RouteAccess | undefined>(ACCESS, context.getHandler());
-    return access?.public === true || super.canActivate(context);
+    if (access?.public === true) return true;
+    const request = context.switchToHttp().getRequest<BearerRequest>();
+    const recalled = this.strategy.recall(request);
+    if (!recalled) return super.canActivate(context);
+    request.user = recalled;
+    return true;
   }
 
   /**

@@ -20,7 +20,7 @@ import {
 } from './access-tokens.service';
 import { SigningKeysService } from './signing-keys.service';
 
-type BearerRequest = Parameters<typeof originOf>[0] &
+export type BearerRequest = Parameters<typeof originOf>[0] &
   Partial<RecallableRequest> & { method: string; params: { tenantId?: string } };
 
 /** An access token that has proved genuine. */
@@ -58,11 +58,20 @@ export class JwtStrategy extends PassportStrategy(Strategy) {
     passport.use(this.registeredAs, this);
   }
 
-  /** A token that was verified before, and has not expired, is not verified again while its key counts. */
+  /**
+   * Who makes a request that only reads, when nothing has to be asked for it: the token was verified before, and what the caller
+   * may do is asked together with what is read (ActorsService.recall).
+   */
+  recall(request: BearerRequest): Actor | undefined {
+    const known = this.verifiedBefore(request);
+    return known && this.keys.knows(known.kid) ? this.recallActor(request, known.claims) : undefined;
+  }
+
+  /** A token that was verified before is not verified again while its key counts. */
   override authenticate(given: Parameters<Strategy['authenticate']>[0], options?: unknown): void {
     const request = given as unknown as BearerRequest;
-    const known = this.verified.get(bearerOf(request) ?? '');
-    if (!known || known.claims.exp * 1000 <= Date.now()) return super.authenticate(given, options);
+    const known = this.verifiedBefore(request);
+    if (!known) return super.authenticate(given, options);
     // Passport calls this on an object of its own for each request, which has `success` and `error`.
     const { success, error } = this as unknown as Record<'success' | 'error', (outcome: unknown) => void>;
     read(this.keys, known.kid)
@@ -81,10 +90,7 @@ export class JwtStrategy extends PassportStrategy(Strategy) {
     return actor;
   }
 
-  /**
-   * The session and its rights are asked of the database for each request: no stale rights. For one that only reads that
-   * goes along with what it reads (ActorsService.recall).
-   */
+  /** The session and its rights are asked of the database for each request: no stale rights. */
   private async actorOf(request: BearerRequest, claims: AccessTokenClaims): Promise<Caller | Actor> {
     const { tenantId } = request.params;
     if (tenantId !== undefined && !isUUID(tenantId)) {
@@ -92,16 +98,27 @@ export class JwtStrategy extends PassportStrategy(Strategy) {
         { pointer: '/path/tenantId', code: 'is_uuid', message: 'tenantId must be a UUID.' },
       ]);
     }
-    const tenant = tenantId?.toLowerCase();
+    return (
+      this.recallActor(request, claims) ?? this.actors.load(claims.sid, tenantId?.toLowerCase(), originOf(request))
+    );
+  }
+
+  private recallActor(request: BearerRequest, { sid }: AccessTokenClaims): Actor | undefined {
+    const tenantId = request.params.tenantId?.toLowerCase();
+    if (tenantId === undefined || request.method !== 'GET') return undefined;
     const origin = originOf(request);
-    const recalled =
-      tenant !== undefined && request.method === 'GET' ? this.actors.recall(claims.sid, tenant, origin) : undefined;
-    if (!recalled) return this.actors.load(claims.sid, tenant, origin);
+    const actor = this.actors.recall(sid, tenantId, origin);
+    if (!actor) return undefined;
     request.reload = async () => {
       request.reload = undefined;
-      request.user = await this.actors.load(claims.sid, tenant, origin);
+      request.user = await this.actors.load(sid, tenantId, origin);
     };
-    return recalled;
+    return actor;
+  }
+
+  private verifiedBefore(request: BearerRequest): VerifiedToken | undefined {
+    const known = this.verified.get(bearerOf(request) ?? '');
+    return known && known.claims.exp * 1000 > Date.now() ? known : undefined;
   }
 }
 

@@ -52,6 +52,11 @@ export class SigningKeysService implements OnModuleInit {
     return this.loaded.signing;
   }
 
+  /** Is this `kid` one of ours that still counts, by keys that were read not long ago? Otherwise find() knows. */
+  knows(kid: string): boolean {
+    return this.loaded.verifying.has(kid) && !this.isOlderThan(MAX_AGE_MS);
+  }
+
   /** The public key of this `kid`, if it is one of ours that still counts. */
   async find(kid: string): Promise<KeyObject | undefined> {
     await this.reloadIfOlderThan(this.loaded.verifying.has(kid) ? MAX_AGE_MS : MIN_AGE_MS);
@@ -81,9 +86,13 @@ export class SigningKeysService implements OnModuleInit {
   }
 
   private async reloadIfOlderThan(ageMs: number): Promise<void> {
-    if (this.clock.now().getTime() - this.loaded.at < ageMs) return;
+    if (!this.isOlderThan(ageMs)) return;
     this.loading ??= regardless(() => this.load()).finally(() => (this.loading = undefined));
     await this.loading;
+  }
+
+  private isOlderThan(ageMs: number): boolean {
+    return this.clock.now().getTime() - this.loaded.at >= ageMs;
   }
 
   private async load(): Promise<void> {

@@ -1,22 +1,39 @@
 import { BoundedMap } from './bounded-map';
 
 describe('BoundedMap', () => {
-  it('forgets what was used longest ago', () => {
-    const map = new BoundedMap<string, number>(2);
-    map.set('a', 1);
-    map.set('b', 2);
-    map.get('a');
-    map.set('c', 3);
-    expect([map.get('a'), map.get('b'), map.get('c')]).toEqual([1, undefined, 3]);
+  const filled = (...keys: string[]): BoundedMap<string, string> => {
+    const map = new BoundedMap<string, string>(4);
+    for (const key of keys) map.set(key, key);
+    return map;
+  };
+
+  it('keeps what is used and forgets what is not', () => {
+    const map = filled('used', 'unused');
+    for (let count = 0; count < 20; count += 1) {
+      map.set(`other ${count}`, '');
+      expect(map.get('used')).toBe('used');
+    }
+    expect(map.get('unused')).toBeUndefined();
   });
 
-  it('has room for another value of a key that it knows', () => {
-    const map = new BoundedMap<string, number>(2);
-    map.set('a', 1);
-    map.set('b', 2);
-    map.set('b', 3);
-    expect([map.get('a'), map.get('b')]).toEqual([1, 3]);
-    map.delete('a');
-    expect(map.get('a')).toBeUndefined();
+  it('never holds more than it may', () => {
+    const keys = Array.from({ length: 50 }, (_, index) => `key ${index}`);
+    const map = filled(...keys);
+    const held = keys.filter((key) => map.get(key) !== undefined);
+    expect(held.length).toBeLessThanOrEqual(4);
+    expect(held).toContain('key 49');
+  });
+
+  it('gives the newest value of a key, in whichever generation the other one stands', () => {
+    const map = filled('a', 'b', 'c');
+    map.set('a', 'new');
+    expect(map.get('a')).toBe('new');
+  });
+
+  it('forgets what it is told to', () => {
+    const map = filled('old', 'older', 'young');
+    map.delete('old');
+    map.delete('young');
+    expect([map.get('old'), map.get('young'), map.get('older')]).toEqual([undefined, undefined, 'older']);
   });
 });

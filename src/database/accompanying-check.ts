@@ -14,7 +14,7 @@ export class OutdatedError extends Error {}
 /**
  * A question whose answer is known from before, and must be the same still. It goes along with the first statement of a
  * request, in the same round trip; nothing is answered and nothing written before it is settled
- * (auth/settled-rights.interceptor.ts).
+ * (http/settled-rights.ts).
  */
 export class AccompanyingCheck {
   private state: 'open' | 'passed' | 'failed' = 'open';
@@ -29,6 +29,10 @@ export class AccompanyingCheck {
 
   get isOpen(): boolean {
     return this.state === 'open';
+  }
+
+  get hasPassed(): boolean {
+    return this.state === 'passed';
   }
 
   get hasFailed(): boolean {

@@ -42,7 +42,7 @@ const SET_TENANT = "SELECT set_config('app.tenant_id', $1, true)";
  */
 export function batchingClient(Client: typeof pg.Client, batching: Batching): typeof pg.Client {
   return class BatchingClient extends Client implements BatchingConnection {
-    private readonly prepared: PreparedStatements = new Set();
+    private readonly prepared: PreparedStatements = new Map();
     private scope: DatabaseScope | undefined;
     /** BEGIN, with its isolation level, while it waits for the first statement. */
     private begin: string | undefined;
@@ -68,14 +68,16 @@ export function batchingClient(Client: typeof pg.Client, batching: Batching): ty
       this.begin = undefined;
     }
 
-    async sendBatch(
+    sendBatch(statements: readonly BatchStatement[], scope: DatabaseScope | undefined): Promise<pg.QueryResult[]> {
+      const before = scope?.tenantId === undefined ? [] : [setTenant(scope.tenantId)];
+      const isOne = batching.areBatched || (before.length === 0 && statements.length === 1);
+      return isOne ? this.send([...before, ...statements], scope) : this.sendTransaction(statements, scope);
+    }
+
+    private async sendTransaction(
       statements: readonly BatchStatement[],
       scope: DatabaseScope | undefined,
     ): Promise<pg.QueryResult[]> {
-      const before = scope?.tenantId === undefined ? [] : [setTenant(scope.tenantId)];
-      if (batching.areBatched || (before.length === 0 && statements.length === 1)) {
-        return this.send([...before, ...statements], scope);
-      }
       this.lease(scope);
       this.begin = 'BEGIN';
       try {

@@ -3,7 +3,7 @@ import pg from 'pg';
 import { UnavailableError } from '../common/errors';
 import { type Answer, OutdatedError } from './accompanying-check';
 import { type AbandonableConnection, abandonableClient } from './abandonable-client';
-import { abandonment } from './abandonment';
+import { abandonment, type Presence } from './abandonment';
 import { batchingClient, type Batching, type BatchingConnection } from './batching-client';
 import { isConnectionLost, isUnknownStatement } from './database-errors';
 import { connectionUsed, connectionWaited, statementFailed } from './database-events';
@@ -77,12 +77,13 @@ export class BoundedPool extends pg.Pool {
   }
 
   /**
-   * Several statements in one round trip, all or none, of the tenant in whose scope this is called.
+   * Several statements in one round trip, all or none.
+   * @param scope of whose tenant they are; unless given, that in which this is called
    * @returns what each gave
    * @throws Error pg's own, of the first statement that failed
    */
-  batch(statements: readonly BatchStatement[]): Promise<pg.QueryResult[]> {
-    return this.runBatch(statements, databaseScope());
+  batch(statements: readonly BatchStatement[], scope = databaseScope()): Promise<pg.QueryResult[]> {
+    return this.runBatch(statements, scope);
   }
 
   private async runBatch(
@@ -134,46 +135,49 @@ export class BoundedPool extends pg.Pool {
     return (isExhausted && this.waitingCount >= maxWaiting) || this.searching >= maxWaiting;
   }
 
-  private async lease(): Promise<pg.PoolClient> {
-    const signal = abandonment();
-    signal?.throwIfAborted();
-    const start = performance.now();
-    const tell = (outcome: 'ok' | 'timeout' | 'shed' | 'failed'): void =>
-      connectionWaited.publish({ pool: this.name, seconds: (performance.now() - start) / 1000, outcome });
-    if (this.isFull) {
-      tell('shed');
-      throw new UnavailableError('too_busy', 'Too many requests wait for the database. Try again.');
-    }
-    let client: pg.PoolClient;
-    try {
-      client = await this.connectToCurrent();
-    } catch (error) {
-      const { message, code, severity } = error as { message: string; code?: string; severity?: string };
-      tell(message.includes('timeout') ? 'timeout' : 'failed');
-      if (!message.includes('timeout'))
-        statementFailed.publish({ pool: this.name, sqlState: severity ? code : undefined });
-      throw error;
-    }
-    tell('ok');
-    this.follow(client, signal);
-    return client;
+  private lease(): Promise<pg.PoolClient> {
+    return new Promise((resolve, reject) => {
+      const signal = abandonment();
+      signal?.throwIfAborted();
+      const start = performance.now();
+      const tell = (outcome: 'ok' | 'timeout' | 'shed' | 'failed'): void =>
+        connectionWaited.publish({ pool: this.name, seconds: (performance.now() - start) / 1000, outcome });
+      if (this.isFull) {
+        tell('shed');
+        throw new UnavailableError('too_busy', 'Too many requests wait for the database. Try again.');
+      }
+      this.connectToCurrent((error, client) => {
+        if (client) {
+          tell('ok');
+          this.follow(client, signal);
+          return resolve(client);
+        }
+        const { message, code, severity } = error as { message: string; code?: string; severity?: string };
+        tell(message.includes('timeout') ? 'timeout' : 'failed');
+        if (!message.includes('timeout'))
+          statementFailed.publish({ pool: this.name, sqlState: severity ? code : undefined });
+        reject(error!);
+      });
+    });
   }
 
   /** A connection to where connections go now; those to where they went before are dropped. */
-  private async connectToCurrent(): Promise<pg.PoolClient> {
+  private connectToCurrent(done: (error: Error | undefined, client?: pg.PoolClient) => void): void {
     if (this.hosts.isInDoubt) {
       this.searching += 1;
-      await this.hosts.find().finally(() => (this.searching -= 1));
+      const found = this.hosts.find().finally(() => (this.searching -= 1));
+      found.then(() => this.connectToCurrent(done), done);
+      return;
     }
-    for (;;) {
-      const client = await super.connect();
-      if (!this.hosts.isSuperseded((client as unknown as RunningClient).address)) return client;
+    super.connect((error, client) => {
+      if (!client || !this.hosts.isSuperseded((client as unknown as RunningClient).address)) return done(error, client);
       client.release(true);
-    }
+      this.connectToCurrent(done);
+    });
   }
 
   /** Watches a connection until it comes back. */
-  private follow(client: pg.PoolClient, signal: AbortSignal | undefined): void {
+  private follow(client: pg.PoolClient, signal: Presence | undefined): void {
     const start = performance.now();
     const release = client.release.bind(client);
     const running = client as unknown as RunningClient;
@@ -182,7 +186,7 @@ export class BoundedPool extends pg.Pool {
       this.cancel(client);
     };
     if (signal?.aborted) onAbort();
-    signal?.addEventListener('abort', onAbort, { once: true });
+    signal?.addEventListener('abort', onAbort);
     client.release = (error) => {
       signal?.removeEventListener('abort', onAbort);
       running.abandoned = undefined;

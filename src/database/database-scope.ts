@@ -20,8 +20,8 @@ export interface DatabaseScope {
 
 const storage = new AsyncLocalStorage<DatabaseScope>();
 
-export function newScope(tenantId?: string): DatabaseScope {
-  return { tenantId, wasSent: false, hasAnswer: false, isUnnamed: false, atEnd: [] };
+export function newScope(tenantId?: string, isUnnamed = false): DatabaseScope {
+  return { tenantId, wasSent: false, hasAnswer: false, isUnnamed, check: undefined, atEnd: [] };
 }
 
 /**

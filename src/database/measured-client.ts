@@ -59,9 +59,10 @@ export function measuredClient(pool: AnyPoolName, hosts: HostSelector): typeof p
       };
       if (typeof last === 'function') {
         // pg calls back in the context of whoever opened the connection; what is told here is of who asks now.
-        const doneForCaller = AsyncResource.bind(done);
+        // AsyncResource.bind() would be 25 times slower.
+        const caller = new AsyncResource('Statement');
         args[args.length - 1] = ((error, result) => {
-          doneForCaller(error);
+          caller.runInAsyncScope(done, undefined, error);
           (last as Callback)(error, result);
         }) satisfies Callback;
       }

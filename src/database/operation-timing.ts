@@ -29,7 +29,7 @@ export function timedOperations(pool: AnyPoolName) {
 }
 
 /** Does one operation, and tells of it. */
-export async function timedOperation<Result>(
+export function timedOperation<Result>(
   pool: AnyPoolName,
   operation: string,
   work: () => Promise<Result>,
@@ -39,14 +39,16 @@ export async function timedOperation<Result>(
   const start = performance.now();
   const tell = (statusCode: string): void =>
     operationDone.publish({ pool, operation, model, seconds: (performance.now() - start) / 1000, statusCode });
-  try {
-    const result = await work();
-    tell('');
-    return result;
-  } catch (error) {
-    tell(statusOf(error));
-    throw error;
-  }
+  return work().then(
+    (result) => {
+      tell('');
+      return result;
+    },
+    (error: unknown) => {
+      tell(statusOf(error));
+      throw error;
+    },
+  );
 }
 
 /** SQLSTATE; where the server has said nothing, Prisma's own code (P2025: not found). */

@@ -42,34 +42,41 @@ export const TYPES: pg.CustomTypesConfig = {
  * write with.
  */
 export class Reader {
-  private readonly reads: object;
+  private readonly Reads: new (scope: DatabaseScope) => object;
 
   constructor(client: TenantryClient, pool: BoundedPool) {
-    this.reads = {
-      $queryRaw(this: Scoped, first: TemplateStringsArray | Prisma.Sql, ...values: unknown[]): Promise<unknown> {
+    class Reads implements Scoped {
+      constructor(readonly scope: DatabaseScope) {}
+
+      get tenantId(): string | undefined {
+        return this.scope.tenantId;
+      }
+
+      $queryRaw(first: TemplateStringsArray | Prisma.Sql, ...values: unknown[]): Promise<unknown> {
         const sql = Array.isArray(first) ? Prisma.sql(first as readonly string[], ...values) : (first as Prisma.Sql);
-        return within(this.scope, () => timedOperation(pool.name, '$queryRaw', () => rowsOf(pool, sql)));
-      },
-    };
+        return timedOperation(pool.name, '$queryRaw', () => rowsOf(pool, sql, this.scope));
+      }
+    }
     for (const name of Object.keys(Prisma.ModelName)) {
       const property = name[0]!.toLowerCase() + name.slice(1);
       const model = modelOf(client[property as keyof TenantryClient] as unknown as Record<string, Operation>);
-      Object.defineProperty(this.reads, property, {
+      Object.defineProperty(Reads.prototype, property, {
         get(this: Scoped): object {
           return Object.assign(Object.create(model) as object, { scope: this.scope });
         },
       });
     }
+    this.Reads = Reads;
   }
 
   in(scope: DatabaseScope): object {
-    return Object.assign(Object.create(this.reads) as object, { scope });
+    return new this.Reads(scope);
   }
 }
 
-async function rowsOf(pool: BoundedPool, { text, values }: Prisma.Sql): Promise<unknown[]> {
-  const { rows } = await pool.query<pg.QueryResultRow>({ text, values, types: TYPES });
-  return rows;
+async function rowsOf(pool: BoundedPool, { text, values }: Prisma.Sql, scope: DatabaseScope): Promise<unknown[]> {
+  const [result] = await pool.batch([{ text, values, types: TYPES }], scope);
+  return result!.rows as unknown[];
 }
 
 function modelOf(model: Record<string, Operation>): object {

@@ -1,4 +1,6 @@
 import pg from 'pg';
+import { serialize } from 'pg-protocol';
+import { type Field, RowShape } from './row-shape';
 
 /** One statement of a batch. */
 export interface BatchStatement {
@@ -14,35 +16,29 @@ export interface BatchStatement {
 
 export type BatchCallback = (error: Error | null, results?: pg.QueryResult[]) => void;
 
-/** The messages of the extended protocol (PostgreSQL manual, 54.2.3), as pg's connection sends them. */
-interface Protocol {
-  stream: { cork(): void; uncork(): void };
-  parse(message: { name?: string | undefined; text: string }): void;
-  bind(message: { statement?: string | undefined; values: unknown[] }): void;
-  describe(message: { type: 'P'; name: string }): void;
-  execute(message: { portal: string }): void;
-  close(message: { type: 'S'; name: string }): void;
-  sync(): void;
+/** What pg's connection has and its types do not tell. */
+interface Wire {
+  stream: { writable: boolean; write(bytes: Buffer): void };
   sendCopyFail(reason: string): void;
 }
 
 /** What pg has and its types do not tell (8.23.1; package.json pins it). */
-interface ResultBuilder extends pg.QueryResult<never> {
-  addFields(fields: unknown[]): void;
-  parseRow(columns: unknown[]): never;
-  addRow(row: never): void;
-  addCommandComplete(message: unknown): void;
-}
-const { Result, utils } = pg as unknown as {
-  Result: new (rowMode: 'array' | undefined, types: unknown) => ResultBuilder;
-  utils: { prepareValue(value: unknown): unknown };
-};
+const { utils } = pg as unknown as { utils: { prepareValue(value: unknown): unknown } };
 
-/** The prepared statements of one connection; the one used longest ago comes first. */
-export type PreparedStatements = Set<string>;
+/**
+ * The prepared statements of one connection, with the shape of their rows once that is known: it cannot change, since PostgreSQL
+ * refuses a prepared statement whose rows would be others (0A000). The one used longest ago comes first.
+ */
+export type PreparedStatements = Map<string, RowShape | undefined>;
 
 /** So many are kept on each connection; beyond, the one used longest ago is closed. A plan takes some tens of kilobytes. */
 const MAX_PREPARED = 250;
+
+const DESCRIBE = serialize.describe({ type: 'P', name: '' });
+const EXECUTE = serialize.execute({ portal: '' });
+const SYNC = serialize.sync();
+/** `SELECT 3`, `INSERT 0 3`, `BEGIN` (PostgreSQL manual, 54.7, CommandComplete). */
+const COMMAND_TAG = /^([A-Za-z]+)(?:.*? (\d+))?$/;
 
 /**
  * Several statements in one write, with one Sync at their end, so one round trip. Up to a Sync PostgreSQL takes everything as
@@ -58,7 +54,8 @@ export class StatementBatch {
   /** Names in the order in which their statements are parsed; undefined: one without a name. */
   private readonly parsing: (string | undefined)[] = [];
   private place = 0;
-  private current: ResultBuilder | undefined;
+  private shape: RowShape | undefined;
+  private rows: unknown[] = [];
   private fault: Error | undefined;
 
   /** @throws Error for a value that PostgreSQL has no form for, before anything is sent */
@@ -79,42 +76,45 @@ export class StatementBatch {
     return this.place === this.statements.length;
   }
 
-  submit(connection: Protocol): null {
-    connection.stream.cork();
-    try {
-      this.makeRoom(connection);
-      this.statements.forEach((statement, place) => this.send(connection, statement, this.values[place]!));
-      connection.sync();
-    } finally {
-      connection.stream.uncork();
+  /** In one piece: several writes would be one system call all the same, but a dear one. */
+  submit({ stream }: Wire): null {
+    if (!stream.writable) return null; // its end says so to whoever waits
+    const messages: Buffer[] = [];
+    this.makeRoom(messages);
+    for (let place = 0; place < this.statements.length; place += 1) {
+      this.add(messages, this.statements[place]!, this.values[place]!);
     }
+    messages.push(SYNC);
+    stream.write(Buffer.concat(messages));
     return null;
   }
 
-  private send(connection: Protocol, { name, text, isSilent }: BatchStatement, values: unknown[]): void {
-    if (name === undefined || !this.isPrepared(name)) {
-      connection.parse({ name, text });
+  private add(messages: Buffer[], { name, text, isSilent }: BatchStatement, values: unknown[]): void {
+    const isPrepared = name !== undefined && this.isPrepared(name);
+    if (!isPrepared) {
+      messages.push(serialize.parse({ name: name ?? '', text }));
       this.parsing.push(name);
     }
-    connection.bind({ statement: name, values });
-    if (!isSilent) connection.describe({ type: 'P', name: '' });
-    connection.execute({ portal: '' });
+    messages.push(serialize.bind({ statement: name ?? '', values }));
+    if (!isSilent && !(isPrepared && this.prepared.get(name))) messages.push(DESCRIBE);
+    messages.push(EXECUTE);
   }
 
   private isPrepared(name: string): boolean {
     if (this.parsing.includes(name)) return true;
+    const shape = this.prepared.get(name);
     if (!this.prepared.delete(name)) return false;
-    this.prepared.add(name); // as the one used last
+    this.prepared.set(name, shape); // as the one used last
     return true;
   }
 
   /** Closing comes before all that could fail, so that it certainly happens: what is forgotten here is gone there. */
-  private makeRoom(connection: Protocol): void {
+  private makeRoom(messages: Buffer[]): void {
     if (this.prepared.size + this.statements.length <= MAX_PREPARED) return;
     const used = new Set(this.statements.map(({ name }) => name));
-    const closing = [...this.prepared].filter((name) => !used.has(name));
+    const closing = [...this.prepared.keys()].filter((name) => !used.has(name));
     for (const name of closing.slice(0, this.statements.length)) {
-      connection.close({ type: 'S', name });
+      messages.push(serialize.close({ type: 'S', name }));
       this.prepared.delete(name);
     }
   }
@@ -122,34 +122,32 @@ export class StatementBatch {
   /** The server has parsed the next of the statements that were to be parsed: it keeps it whatever happens after. */
   handleParseComplete(): void {
     const name = this.parsing.shift();
-    if (name !== undefined) this.prepared.add(name);
+    if (name !== undefined) this.prepared.set(name, undefined);
   }
 
-  handleRowDescription({ fields }: { fields: unknown[] }): void {
-    this.result().addFields(fields);
+  handleRowDescription({ fields }: { fields: Field[] }): void {
+    this.shape = new RowShape(fields);
   }
 
-  handleDataRow({ fields }: { fields: unknown[] }): void {
-    if (this.fault || this.statements[this.place]!.isSilent) return;
-    const result = this.result();
+  handleDataRow({ fields }: { fields: (string | null)[] }): void {
+    const { isSilent, types = pg.types, rowMode } = this.statements[this.place]!;
+    if (this.fault || isSilent) return;
     try {
-      result.addRow(result.parseRow(fields));
+      this.rows.push(this.currentShape().parse(fields, types, rowMode));
     } catch (error) {
       this.fault = error as Error; // told when the server is ready again
     }
   }
 
-  handleCommandComplete(message: unknown): void {
-    const result = this.result();
-    result.addCommandComplete(message);
-    this.finish(result);
+  handleCommandComplete({ text }: { text: string }): void {
+    this.finish(text);
   }
 
   handleEmptyQuery(): void {
-    this.finish(this.result());
+    this.finish('');
   }
 
-  handleCopyInResponse(connection: Protocol): void {
+  handleCopyInResponse(connection: Wire): void {
     connection.sendCopyFail('No source stream defined');
   }
 
@@ -163,14 +161,25 @@ export class StatementBatch {
     this.callback?.(this.fault ?? null, this.results);
   }
 
-  private result(): ResultBuilder {
-    const { rowMode, types } = this.statements[this.place]!;
-    return (this.current ??= new Result(rowMode, types ?? pg.types));
+  private currentShape(): RowShape {
+    const { name } = this.statements[this.place]!;
+    return (this.shape ??= (name !== undefined && this.prepared.get(name)) || RowShape.NONE);
   }
 
-  private finish(result: ResultBuilder): void {
-    if (!this.statements[this.place]!.isSilent) this.results.push(result);
-    this.current = undefined;
+  private finish(tag: string): void {
+    const { name, isSilent } = this.statements[this.place]!;
+    if (!isSilent) {
+      const shape = this.currentShape();
+      if (name !== undefined && this.prepared.has(name)) this.prepared.set(name, shape);
+      this.results.push({ ...readTag(tag), fields: shape.fields, rows: this.rows as pg.QueryResultRow[] });
+      this.rows = [];
+    }
+    this.shape = undefined;
     this.place += 1;
   }
+}
+
+function readTag(tag: string): Pick<pg.QueryResult, 'command' | 'rowCount' | 'oid'> {
+  const [, command = '', count] = COMMAND_TAG.exec(tag) ?? [];
+  return { command, oid: 0, rowCount: count === undefined ? null : Number(count) };
 }

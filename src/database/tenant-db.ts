@@ -5,7 +5,6 @@ import type { CustomTypesConfig } from 'pg';
 import { accompany } from './abandonment';
 import { AccompanyingCheck, type Answer } from './accompanying-check';
 import { writeAtomically, type WriteStatement, type WrittenRow } from './atomic-write';
-import { within } from './database-scope';
 import { Pools } from './pools';
 import type { TenantryTransaction } from './prisma-client';
 import { PrismaService } from './prisma.service';
@@ -36,6 +35,9 @@ export interface ReadOptions {
    */
   staleness?: 'allowed';
 }
+
+/** A statement that only reads, with `$1` for its values. */
+export type Question = Pick<Prisma.Sql, 'text' | 'values'>;
 
 /** The door to what tenants own. */
 @Injectable()
@@ -77,7 +79,7 @@ export class TenantDb {
       });
       if (answer) return answer.result;
     }
-    return repeatedRead(tenantId, (scope) => work(forTenant(this.prisma.appReader.in(scope), tenantId)));
+    return repeatedRead(tenantId, (scope) => work(this.prisma.appReader.in(scope) as TenantTx));
   }
 
   /**
@@ -91,10 +93,10 @@ export class TenantDb {
   }
 
   /** One question in one round trip; its answer can be compared with a later one. */
-  ask(tenantId: string, question: Prisma.Sql): Promise<Answer> {
+  ask(tenantId: string, question: Question): Promise<Answer> {
     assertTenantId(tenantId);
     return repeatedRead(tenantId, async (scope) => {
-      const [result] = await within({ ...scope, check: undefined }, () => this.pools.app.batch([asTexts(question)]));
+      const [result] = await this.pools.app.batch([asTexts(question)], { ...scope, check: undefined });
       return result!.rows[0] as Answer;
     });
   }
@@ -104,7 +106,7 @@ export class TenantDb {
    * same round trip as the request's first read.
    * @returns undefined outside of a request
    */
-  accompany(tenantId: string, question: Prisma.Sql, expected: Answer): AccompanyingCheck | undefined {
+  accompany(tenantId: string, question: Question, expected: Answer): AccompanyingCheck | undefined {
     const check = new AccompanyingCheck(tenantId, asTexts(question), expected, () => this.ask(tenantId, question));
     return accompany(check) ? check : undefined;
   }
@@ -128,7 +130,7 @@ function assertTenantId(tenantId: string): void {
 
 const TEXTS = { getTypeParser: () => String } as unknown as CustomTypesConfig;
 
-function asTexts({ text, values }: Prisma.Sql): BatchStatement {
+function asTexts({ text, values }: Question): BatchStatement {
   return { text, values, rowMode: 'array', types: TEXTS };
 }
 

@@ -114,7 +114,7 @@ export async function repeatedly<Result>(
   let isUnnamed = false;
   for (let count = 1; ; count += 1) {
     try {
-      return await attempt({ ...newScope(tenantId), isUnnamed });
+      return await attempt(newScope(tenantId, isUnnamed));
     } catch (failure) {
       const { cause: error, isHarmless } = failure as FailedAttempt;
       isUnnamed ||= isUnknownStatement(error);

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { whileWanted } from '../database/abandonment';
+import { CallersPresence, whileWanted } from '../database/abandonment';
 
 /**
  * Lets the database know when a caller has hung up, so that nothing runs on for nobody. The hook is the one after the body
@@ -7,10 +7,10 @@ import { whileWanted } from '../database/abandonment';
  */
 export function followCallers(fastify: FastifyInstance): void {
   fastify.addHook('preValidation', (request, reply, done) => {
-    const controller = new AbortController();
-    reply.raw.once('close', () => {
-      if (!reply.raw.writableFinished) controller.abort();
+    const caller = new CallersPresence();
+    reply.raw.on('close', () => {
+      if (!reply.raw.writableFinished) caller.end();
     });
-    whileWanted(controller.signal, done, request.id);
+    whileWanted(caller, done, request.id);
   });
 }

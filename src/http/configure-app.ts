@@ -1,6 +1,6 @@
 import cors from '@fastify/cors';
-import helmet from '@fastify/helmet';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { ActorsService } from '../access/actors.service';
 import type { Env } from '../config/env';
 import { followCallers } from './abandoned-requests';
 import { stopGracefully } from './graceful-stop';
@@ -9,6 +9,8 @@ import { Lifecycle } from './lifecycle';
 import { announceRequests } from './request-done';
 import { requestIdOf } from './request-id';
 import { logRequests } from './request-log';
+import { setResponseHeaders } from './response-headers';
+import { settleRights } from './settled-rights';
 import { answerClientError, answerRouterError } from './transport-errors';
 import { createValidationPipe } from './validation.pipe';
 
@@ -18,8 +20,6 @@ const MAX_PARAM_LENGTH = 200;
 const REQUEST_TIMEOUT_MS = 30_000;
 /** Node looks for slow requests in intervals: so many within the time that one may take. */
 const SLOW_REQUEST_CHECKS = 6;
-/** One year, as OWASP's HSTS cheat sheet has it. */
-const HSTS_SECONDS = 31_536_000;
 
 /**
  * Fastify as Tenantry needs it; `trustProxy` decides whose word about the caller's address counts.
@@ -49,24 +49,11 @@ export async function configureApp(app: NestFastifyApplication, env: Env): Promi
   const fastify = app.getHttpAdapter().getInstance();
   announceRequests(fastify);
   takeJsonBodies(fastify);
-  fastify.addHook('onRequest', (request, reply, done) => {
-    void reply.header('x-request-id', request.id).header('cache-control', 'no-store');
-    done();
-  });
+  setResponseHeaders(fastify);
   followCallers(fastify);
-  logRequests(fastify);
+  logRequests(fastify, env);
+  settleRights(fastify, app.get(ActorsService, { strict: false }));
   stopGracefully(fastify, app.get(Lifecycle));
-  await app.register(helmet, {
-    hsts: { maxAge: HSTS_SECONDS },
-    contentSecurityPolicy: {
-      directives: {
-        defaultSrc: ["'self'"],
-        styleSrc: ["'self'", "'unsafe-inline'"],
-        imgSrc: ["'self'", 'data:'],
-        upgradeInsecureRequests: null, // Tenantry may be served over plain HTTP behind a proxy or on localhost
-      },
-    },
-  });
   await app.register(cors, {
     strictPreflight: false, // an OPTIONS that is no preflight would be answered in plain text
     origin: env.CORS_ORIGINS,

@@ -1,5 +1,4 @@
-import { type CallHandler, type ExecutionContext, Injectable, Logger, type NestInterceptor } from '@nestjs/common';
-import { Cron, CronExpression } from '@nestjs/schedule';
+import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { catchError, from, mergeMap, type Observable, of } from 'rxjs';
 import type { Caller } from '../access/actor';
@@ -22,8 +21,6 @@ const KEY_FORMAT = /^[\x21-\x7e]{1,255}$/;
  */
 @Injectable()
 export class IdempotencyInterceptor implements NestInterceptor {
-  private readonly logger = new Logger('Idempotency');
-
   constructor(
     private readonly keys: IdempotencyRepository,
     private readonly reservedKeys: ReservedKeys,
@@ -108,12 +105,5 @@ export class IdempotencyInterceptor implements NestInterceptor {
     const isRefusal = error instanceof DomainError && !(error instanceof UnavailableError);
     if (isRefusal || !mayHaveWritten) await this.reservedKeys.release(reservation);
     throw error;
-  }
-
-  @Cron(CronExpression.EVERY_HOUR)
-  async removeExpired(): Promise<void> {
-    await this.keys
-      .removeExpired()
-      .catch((error: unknown) => this.logger.warn(`Expired keys stay for now: ${String(error)}`));
   }
 }

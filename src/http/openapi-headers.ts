@@ -56,7 +56,7 @@ export function headerRefs(...names: string[]): Record<string, { $ref: string }>
 
 /**
  * Documents what every route of a kind takes and gives, by the rules of idempotency.interceptor.ts and
- * response-headers.interceptor.ts. The headers of errors are openapi-errors.ts's.
+ * response-headers.ts. The headers of errors are openapi-errors.ts's.
  */
 export function addHeaders(document: OpenAPIObject): void {
   const components = (document.components ??= {});

@@ -13,6 +13,7 @@ import {
   UnauthenticatedError,
   UnavailableError,
 } from '../common/errors';
+import { OutdatedError } from '../database/accompanying-check';
 import { describeError, withoutSecretFields } from './log-redaction';
 import type { ProblemDto } from './problem';
 import { type ProblemCode, PROBLEMS } from './problem-catalogue';
@@ -38,26 +39,31 @@ const TRANSPORT_PROBLEMS: Record<number, ProblemCode> = {
   503: 'shutting_down',
 };
 
+const logger = new Logger('Request');
+
 /** Every error becomes problem+json here, and only here. What is not foreseen says nothing but the request's id. */
 @Catch()
 @Injectable()
 export class ProblemFilter implements ExceptionFilter {
-  private readonly logger = new Logger('Request');
-
   catch(error: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
-    const request = http.getRequest<FastifyRequest>();
     const reply = http.getResponse<FastifyReply>();
-    const outcome = outcomeOf(error);
-    if (outcome.status === 500) this.logger.error(lineOf(outcome, error, request));
-    else if (error instanceof UnavailableError) this.logger.warn(lineOf(outcome, error, request));
-    if (outcome.status === 401) void reply.header('www-authenticate', 'Bearer');
-    if (outcome.retryAfterSeconds !== undefined) void reply.header('retry-after', String(outcome.retryAfterSeconds));
-    void reply
-      .status(outcome.status)
-      .header('content-type', 'application/problem+json; charset=utf-8')
-      .send(JSON.stringify(toProblem(outcome, request.url.split('?', 1)[0]!, request.id)));
+    void reply.send(prepareProblem(error, http.getRequest<FastifyRequest>(), reply));
   }
+}
+
+/** Logs the error where it is ours, and gives `reply` its status and headers. @returns its body */
+export function prepareProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): string {
+  const outcome = outcomeOf(error);
+  // What was done for rights that have changed is not told to anybody: http/settled-rights.ts has it done anew.
+  if (!(error instanceof OutdatedError)) {
+    if (outcome.status === 500) logger.error(lineOf(outcome, error, request));
+    else if (error instanceof UnavailableError) logger.warn(lineOf(outcome, error, request));
+  }
+  if (outcome.status === 401) void reply.header('www-authenticate', 'Bearer');
+  if (outcome.retryAfterSeconds !== undefined) void reply.header('retry-after', String(outcome.retryAfterSeconds));
+  void reply.status(outcome.status).header('content-type', 'application/problem+json; charset=utf-8');
+  return JSON.stringify(toProblem(outcome, request.url.split('?', 1)[0]!, request.id));
 }
 
 /** The body of the answer. @param instance the path of the request */

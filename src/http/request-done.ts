@@ -34,7 +34,7 @@ export function announceRequests(fastify: FastifyInstance): void {
 /** Tells of this request when it is over; for one that the router refuses, before any hook runs. */
 export function announceWhenDone(request: FastifyRequest, reply: FastifyReply): void {
   const start = performance.now();
-  reply.raw.once('close', () => {
+  reply.raw.on('close', () => {
     const { user } = request as { user?: Caller | Actor };
     requestDone.publish({
       requestId: request.id,

@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import type { FastifyInstance } from 'fastify';
+import type { Env } from '../config/env';
 import { type RequestDone, requestDone } from './request-done';
 
 /** What orchestrators ask every few seconds. */
@@ -7,8 +8,9 @@ const PROBES = /^\/(?:health|metrics)(?:\/|$)/;
 
 const logger = new Logger('Request');
 
-/** One line for each request, the abandoned ones included. */
-export function logRequests(fastify: FastifyInstance): void {
+/** One line for each request, the abandoned ones included, where the log takes such lines. */
+export function logRequests(fastify: FastifyInstance, { LOG_LEVEL }: Pick<Env, 'LOG_LEVEL'>): void {
+  if (LOG_LEVEL === 'warn' || LOG_LEVEL === 'error') return;
   const end = requestDone.subscribe(logRequest);
   fastify.addHook('onClose', (_instance, done) => {
     end();

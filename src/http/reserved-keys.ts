@@ -1,4 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
+import { Cron, CronExpression } from '@nestjs/schedule';
 import { regardless } from '../database/abandonment';
 import { IdempotencyRepository, type Reservation } from './idempotency.repository';
 
@@ -32,6 +33,13 @@ export class ReservedKeys {
   async settle(id: Buffer<ArrayBuffer>): Promise<void> {
     const work = this.pending.get(nameOf(id));
     if (work) await this.settleOne(nameOf(id), work);
+  }
+
+  @Cron(CronExpression.EVERY_HOUR)
+  async removeExpired(): Promise<void> {
+    await this.keys
+      .removeExpired()
+      .catch((error: unknown) => this.logger.warn(`Expired keys stay for now: ${String(error)}`));
   }
 
   private async end({ id }: Reservation, work: () => Promise<void>): Promise<void> {

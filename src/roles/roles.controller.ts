@@ -14,6 +14,7 @@ import type { Page } from '../common/page.dto';
 import { ApiPage } from '../http/api-page.decorator';
 import { ApiProblem } from '../http/api-problem.decorator';
 import { ApiTenantParam, IdParam } from '../http/id-param.decorator';
+import { Idempotent } from '../http/idempotent.decorator';
 import { IfMatch } from '../http/if-match.decorator';
 import { CreateRoleDto, ListRolesQuery, ReadRoleQuery, RoleDto, UpdateRoleDto } from './role.dto';
 import { RolesService } from './roles.service';
@@ -33,6 +34,7 @@ export class RolesController {
   }
 
   @Post()
+  @Idempotent()
   @ApiOperation({ operationId: 'createRole', summary: 'Create a role' })
   @Can('create', 'Role')
   @ApiCreatedResponse({ type: RoleDto })

@@ -14,6 +14,7 @@ import type { Page } from '../common/page.dto';
 import { ApiPage } from '../http/api-page.decorator';
 import { ApiProblem } from '../http/api-problem.decorator';
 import { ApiTenantParam } from '../http/id-param.decorator';
+import { Idempotent } from '../http/idempotent.decorator';
 import { IfMatch } from '../http/if-match.decorator';
 import { CreateTenantDto, ListTenantsQuery, ReadTenantQuery, TenantDto, UpdateTenantDto } from './tenant.dto';
 import { TenantsService } from './tenants.service';
@@ -35,6 +36,7 @@ export class TenantsController {
   }
 
   @Post()
+  @Idempotent()
   @ApiOperation({ operationId: 'createTenant', summary: 'Create a tenant with its system roles and its first owner' })
   @Can('create-tenant', 'Platform')
   @ApiCreatedResponse({ type: TenantDto })
@@ -78,6 +80,7 @@ export class TenantsController {
   }
 
   @Post(':tenantId/suspend')
+  @Idempotent()
   @ApiOperation({ operationId: 'suspendTenant', summary: 'Refuse all users of a tenant from the next request on' })
   @ApiTenantParam()
   @Can('suspend-tenant', 'Platform')
@@ -88,6 +91,7 @@ export class TenantsController {
   }
 
   @Post(':tenantId/resume')
+  @Idempotent()
   @ApiOperation({ operationId: 'resumeTenant', summary: 'End the suspension of a tenant' })
   @ApiTenantParam()
   @Can('suspend-tenant', 'Platform')
@@ -98,6 +102,7 @@ export class TenantsController {
   }
 
   @Post(':tenantId/restore')
+  @Idempotent()
   @ApiOperation({ operationId: 'restoreTenant', summary: 'Take back the deletion of a tenant' })
   @ApiTenantParam()
   @Can('restore-tenant', 'Platform')

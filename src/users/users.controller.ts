@@ -14,6 +14,7 @@ import type { Page } from '../common/page.dto';
 import { ApiPage } from '../http/api-page.decorator';
 import { ApiProblem } from '../http/api-problem.decorator';
 import { ApiTenantParam, IdParam } from '../http/id-param.decorator';
+import { Idempotent } from '../http/idempotent.decorator';
 import { IfMatch } from '../http/if-match.decorator';
 import { CreateUserDto, ListUsersQuery, ReadUserQuery, UpdateUserDto, UserDto } from './user.dto';
 import { UsersService } from './users.service';
@@ -33,6 +34,7 @@ export class UsersController {
   }
 
   @Post()
+  @Idempotent()
   @ApiOperation({ operationId: 'addUser', summary: 'Make a person a user of the tenant' })
   @Can('invite', 'User')
   @ApiCreatedResponse({ type: UserDto })

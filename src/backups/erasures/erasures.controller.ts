@@ -6,6 +6,7 @@ import { CurrentCaller } from '../../access/current-actor.decorator';
 import type { Page } from '../../common/page.dto';
 import { ApiPage } from '../../http/api-page.decorator';
 import { ApiProblem } from '../../http/api-problem.decorator';
+import { Idempotent } from '../../http/idempotent.decorator';
 import { CreateErasureDto, ErasureDto, ListErasuresQuery } from './erasure.dto';
 import { ErasuresService } from './erasures.service';
 
@@ -23,6 +24,7 @@ export class ErasuresController {
   }
 
   @Post()
+  @Idempotent()
   @ApiOperation({
     operationId: 'createErasure',
     summary: 'Erase a tenant, or a person everywhere, at once and for good',

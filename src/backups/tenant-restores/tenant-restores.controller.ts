@@ -7,6 +7,7 @@ import type { Page } from '../../common/page.dto';
 import { ApiPage } from '../../http/api-page.decorator';
 import { ApiProblem } from '../../http/api-problem.decorator';
 import { IdParam } from '../../http/id-param.decorator';
+import { Idempotent } from '../../http/idempotent.decorator';
 import {
   CreateTenantRestoreDto,
   ListTenantRestoresQuery,
@@ -29,6 +30,7 @@ export class TenantRestoresController {
   }
 
   @Post()
+  @Idempotent()
   @ApiOperation({
     operationId: 'createTenantRestore',
     summary: 'Begin to restore one tenant to a moment, while all others go on',
@@ -50,6 +52,7 @@ export class TenantRestoresController {
   }
 
   @Post(':restoreId/undo')
+  @Idempotent()
   @ApiOperation({ operationId: 'undoTenantRestore', summary: 'Take a restore in place back' })
   @Can('restore-tenant-data', 'Platform')
   @HttpCode(200)
