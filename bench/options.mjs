@@ -5,7 +5,8 @@ import { PARTS } from './parts.mjs';
 export const USAGE = `npm run bench [-- options]
 
 Measures Tenantry against a plain Fastify + pg server, the usual stack (Express, jose, Prisma's RLS extension) and Better Auth, and
-its way to the database against pg; holds what it finds against the aims, and writes bench/results/latest.{json,md} and ratios.svg.
+its way to the database against pg; holds what it finds against the aims, and writes bench/results/latest.{json,md},
+ratios.svg and aims.svg.
 The exit code is 1 when an aim is missed by more than its noise, a part fails, or an answer is wrong.
 
   --report-only      exit code 0 although aims are missed

@@ -1,8 +1,9 @@
-// From what was measured to bench/results/latest.json, latest.md and ratios.svg.
+// From what was measured to bench/results/latest.json, latest.md, ratios.svg and aims.svg.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { TITLES } from './candidates.mjs';
 import { titleOf } from './aim-lines.mjs';
+import { plotAims } from './aims-plot.mjs';
 import { toMarkdown } from './report-markdown.mjs';
 import { plot } from './plot.mjs';
 
@@ -17,7 +18,7 @@ export const RESULTS = path.join(import.meta.dirname, 'results');
  * @property {{ part: string, message: string }[]} failures
  */
 
-/** Writes all three files. @param {Report} report @returns the Markdown */
+/** Writes all of them. @param {Report} report @returns the Markdown */
 export function writeReport(report) {
   const { environment, options, figures, aims, failures } = report;
   const { seconds, rounds, connections, warmUp } = options;
@@ -26,6 +27,7 @@ export function writeReport(report) {
   mkdirSync(RESULTS, { recursive: true });
   writeFileSync(path.join(RESULTS, 'latest.json'), `${JSON.stringify(json, rounded, 2)}\n`);
   writeFileSync(path.join(RESULTS, 'latest.md'), markdown);
+  writeFileSync(path.join(RESULTS, 'aims.svg'), plotAims(aims));
   if (figures.throughput) {
     writeFileSync(path.join(RESULTS, 'ratios.svg'), plot(groupsOf(figures.throughput.summary), TITLES));
   }
