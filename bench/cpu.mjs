@@ -22,6 +22,11 @@ export function cpuOfPostgres(dataDir) {
   return (ownTicks + endedChildrenTicks + ticks.reduce((sum, some) => sum + some, 0)) * MS_PER_TICK;
 }
 
+/** Microseconds of CPU that a process of one thread has used: /proc/<pid>/schedstat begins with nanoseconds, where stat has hundredths of a second. */
+export function cpuOfThread(pid) {
+  return isLinux ? Number(readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ', 1)[0]) / 1_000 : NaN;
+}
+
 /** proc(5), /proc/<pid>/stat. Undefined for a process that has ended. */
 function statOf(pid) {
   try {
