@@ -2,12 +2,13 @@ import { Injectable } from '@nestjs/common';
 import { Prisma } from '@prisma/client';
 import { ConflictError, NotFoundError, PreconditionFailedError } from '../common/errors';
 import { newId } from '../common/id';
-import { afterCursor, type Order, orderBy, rowsFor, startsWith } from '../common/keyset';
+import type { Order } from '../common/keyset';
 import { normalizeName } from '../common/text';
 import { asConflict } from '../database/database-errors';
 import type { TenantTx } from '../database/tenant-db';
 import { type Permission, SYSTEM_ROLE_KEYS, SYSTEM_ROLES } from '../access/system-roles';
 import type { ListRolesQuery } from './role.dto';
+import { rolesStatement } from './role-statements.repository';
 
 const permissions = {
   select: { subject: true, action: true, conditions: true, fields: true, inverted: true },
@@ -27,9 +28,6 @@ const roleColumns = {
 } satisfies Prisma.RoleSelect;
 
 export type RoleRow = Prisma.RoleGetPayload<{ select: typeof roleColumns }>;
-/** A role of which some columns were not asked for. What decides about access is always there. */
-export type PartialRoleRow = Partial<RoleRow> & Pick<RoleRow, 'id' | 'name' | 'systemKey'>;
-
 const NAME_TAKEN = { code: 'role_name_taken', pointer: '/name', message: 'Another role of this tenant has this name.' };
 
 @Injectable()
@@ -81,22 +79,8 @@ export class RolesRepository {
     return tx.role.findMany({ where: { tenantId, memberships: { some: holders } }, select: roleColumns });
   }
 
-  list(
-    tx: TenantTx,
-    { q, fields, cursor, limit }: ListRolesQuery,
-    order: Order,
-    accessible: object,
-  ): Promise<PartialRoleRow[]> {
-    return tx.role.findMany({
-      where: {
-        tenantId: tx.tenantId,
-        ...(q && { nameKey: startsWith(normalizeName(q)) }),
-        AND: [accessible, afterCursor(order, cursor)],
-      },
-      orderBy: orderBy(order),
-      take: rowsFor(limit),
-      select: columnsFor(fields, order),
-    });
+  list(tx: TenantTx, query: ListRolesQuery, order: Order, accessible: object): Promise<RoleRow[]> {
+    return tx.$queryRaw<RoleRow[]>(rolesStatement(tx.tenantId, query, order, accessible));
   }
 
   /**
@@ -170,20 +154,4 @@ export class RolesRepository {
   private async assertExists(tx: TenantTx, id: string): Promise<never> {
     throw (await this.find(tx, id)) ? new PreconditionFailedError() : new NotFoundError('role');
   }
-}
-
-function columnsFor(fields: readonly string[] | undefined, order: Order): Prisma.RoleSelect {
-  if (!fields) return roleColumns;
-  const asked = (field: string): boolean => fields.includes(field);
-  return {
-    id: true,
-    name: true,
-    systemKey: true,
-    [order.column]: true,
-    description: asked('description'),
-    version: asked('version'),
-    createdAt: asked('createdAt') || order.column === 'createdAt',
-    updatedAt: asked('updatedAt'),
-    ...(asked('permissions') && { permissions }),
-  };
 }

@@ -1,11 +1,11 @@
 import { permissionsOf } from '../access/actors.service';
 import type { Permission } from '../access/system-roles';
 import type { RoleDto } from './role.dto';
-import type { PartialRoleRow } from './roles.repository';
+import type { RoleRow } from './roles.repository';
 
 /** A stored role's permissions, or a system role's. */
-export function permissionsOfRow(row: Pick<PartialRoleRow, 'systemKey' | 'permissions'>): Permission[] {
-  const stored = (row.permissions ?? []).map(({ conditions, fields, ...rule }) => ({
+export function permissionsOfRow(row: Pick<RoleRow, 'systemKey' | 'permissions'>): Permission[] {
+  const stored = row.permissions.map(({ conditions, fields, ...rule }) => ({
     ...rule,
     conditions: (conditions as Record<string, unknown> | null) ?? undefined,
     fields: fields.length > 0 ? fields : undefined,
@@ -13,16 +13,16 @@ export function permissionsOfRow(row: Pick<PartialRoleRow, 'systemKey' | 'permis
   return [...permissionsOf({ systemKey: row.systemKey, permissions: stored })];
 }
 
-/** What of a role may leave the house; columns that were not read stay out. */
-export function toRoleDto(row: PartialRoleRow): RoleDto {
+/** What of a role may leave the house. */
+export function toRoleDto(row: RoleRow): RoleDto {
   return {
     id: row.id,
     name: row.name,
     description: row.description,
     system: row.systemKey,
-    permissions: row.permissions && permissionsOfRow(row).map(toPermissionDto),
-    createdAt: row.createdAt?.toISOString(),
-    updatedAt: row.updatedAt?.toISOString(),
+    permissions: permissionsOfRow(row).map(toPermissionDto),
+    createdAt: row.createdAt.toISOString(),
+    updatedAt: row.updatedAt.toISOString(),
     version: row.version,
   };
 }

@@ -1,12 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import type { Prisma } from '@prisma/client';
 import { NotFoundError, PreconditionFailedError } from '../common/errors';
-import { afterCursor, type Order, orderBy, rowsFor, startsWith } from '../common/keyset';
+import type { Order } from '../common/keyset';
 import { normalizeName } from '../common/text';
 import { asConflict } from '../database/database-errors';
 import type { PlatformTx } from '../database/platform-db';
 import type { TenantTx } from '../database/tenant-db';
 import type { ListTenantsQuery } from './tenant.dto';
+import { tenantsStatement } from './tenant-statements.repository';
 
 const tenantColumns = {
   id: true,
@@ -22,9 +23,6 @@ const tenantColumns = {
 } satisfies Prisma.TenantSelect;
 
 export type TenantRow = Prisma.TenantGetPayload<{ select: typeof tenantColumns }>;
-/** A tenant of which some columns were not asked for. */
-export type PartialTenantRow = Partial<TenantRow> & Pick<TenantRow, 'id'>;
-
 export type TenantChange = Partial<Pick<TenantRow, 'name' | 'slug' | 'status' | 'deletedAt' | 'purgeAfter'>>;
 
 const SLUG_TAKEN = {
@@ -49,26 +47,8 @@ export class TenantsRepository {
   }
 
   /** @param accountId whose tenants; undefined: all there are */
-  list(
-    tx: PlatformTx,
-    { status, q, deleted, fields, cursor, limit }: ListTenantsQuery,
-    order: Order,
-    accountId: string | undefined,
-  ): Promise<PartialTenantRow[]> {
-    return tx.tenant.findMany({
-      where: {
-        ...(status && { status }),
-        deletedAt: deleted === 'only' ? { not: null } : null,
-        AND: [
-          accountId === undefined ? {} : { memberships: { some: { userId: accountId } } },
-          afterCursor(order, cursor),
-          q ? { OR: [{ nameKey: startsWith(normalizeName(q)) }, { slug: startsWith(q.toLowerCase()) }] } : {},
-        ],
-      },
-      orderBy: orderBy(order),
-      take: rowsFor(limit),
-      select: columnsFor(fields, order),
-    });
+  list(tx: PlatformTx, query: ListTenantsQuery, order: Order, accountId: string | undefined): Promise<TenantRow[]> {
+    return tx.$queryRaw<TenantRow[]>(tenantsStatement(query, order, accountId));
   }
 
   /**
@@ -113,9 +93,4 @@ export class TenantsRepository {
     const { count } = await tx.tenant.deleteMany({ where: { id: tx.tenantId, purgeAfter: { lte: now } } });
     return count === 1;
   }
-}
-
-function columnsFor(fields: readonly string[] | undefined, order: Order): Prisma.TenantSelect {
-  if (!fields) return tenantColumns;
-  return { id: true, ...Object.fromEntries(fields.map((field) => [field, true])), [order.column]: true };
 }

@@ -1,8 +1,8 @@
 import type { TenantDto } from './tenant.dto';
-import type { PartialTenantRow } from './tenants.repository';
+import type { TenantRow } from './tenants.repository';
 
-/** What of a tenant may leave the house; columns that were not read stay out. */
-export function toTenantDto(row: PartialTenantRow): TenantDto {
+/** What of a tenant may leave the house. */
+export function toTenantDto(row: TenantRow): TenantDto {
   return {
     id: row.id,
     slug: row.slug,
@@ -10,8 +10,8 @@ export function toTenantDto(row: PartialTenantRow): TenantDto {
     status: row.status,
     ...(row.deletedAt && { deletedAt: row.deletedAt.toISOString() }),
     ...(row.purgeAfter && { purgeAfter: row.purgeAfter.toISOString() }),
-    createdAt: row.createdAt?.toISOString(),
-    updatedAt: row.updatedAt?.toISOString(),
+    createdAt: row.createdAt.toISOString(),
+    updatedAt: row.updatedAt.toISOString(),
     version: row.version,
   };
 }

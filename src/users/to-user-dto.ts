@@ -4,17 +4,17 @@ import { visible } from '../access/visible';
 import type { UserDto } from './user.dto';
 import type { AssignedRoleDto, RoleRefDto } from './user-role.dto';
 import type { AssignedRoleRow } from './user-roles.repository';
-import type { PartialUserRow } from './users.repository';
+import type { UserRow } from './users.repository';
 
-/** What of a user may leave the house; columns that were not read stay out. */
-export function toUserDto(row: PartialUserRow): UserDto {
+/** What of a user may leave the house. */
+export function toUserDto(row: UserRow): UserDto {
   return {
     id: row.id,
     email: row.email,
     name: row.name,
     status: row.status,
-    createdAt: row.createdAt?.toISOString(),
-    updatedAt: row.updatedAt?.toISOString(),
+    createdAt: row.createdAt.toISOString(),
+    updatedAt: row.updatedAt.toISOString(),
     version: row.version,
   };
 }

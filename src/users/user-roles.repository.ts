@@ -3,22 +3,15 @@ import type { Prisma } from '@prisma/client';
 import { ConflictError } from '../common/errors';
 import type { TenantTx } from '../database/tenant-db';
 
-/** The roles held now, as a part of a membership's query. */
-export function heldRoles(tenantId: string, now: Date) {
-  return {
-    where: { tenantId, OR: [{ expiresAt: null }, { expiresAt: { gt: now } }] },
-    select: {
-      expiresAt: true,
-      role: { select: { id: true, name: true, systemKey: true, permissions: permissionColumns } },
-    },
-    orderBy: { roleId: 'asc' },
-  } satisfies Prisma.Membership$rolesArgs;
-}
-
 const permissionColumns = {
   select: { subject: true, action: true, conditions: true, fields: true, inverted: true },
   orderBy: { position: 'asc' },
 } satisfies Prisma.Role$permissionsArgs;
+
+const heldRoleColumns = {
+  expiresAt: true,
+  role: { select: { id: true, name: true, systemKey: true, permissions: permissionColumns } },
+} satisfies Prisma.MembershipRoleSelect;
 
 /** Which role is held, and until when. */
 export interface AssignedRoleRow {
@@ -27,13 +20,17 @@ export interface AssignedRoleRow {
 }
 
 /** The same with what the role permits. */
-export type HeldRoleRow = Prisma.MembershipRoleGetPayload<ReturnType<typeof heldRoles>>;
+export type HeldRoleRow = Prisma.MembershipRoleGetPayload<{ select: typeof heldRoleColumns }>;
 
 @Injectable()
 export class UserRolesRepository {
+  /** The roles held at `now`. */
   list(tx: TenantTx, userId: string, now: Date): Promise<HeldRoleRow[]> {
-    const { where, select, orderBy } = heldRoles(tx.tenantId, now);
-    return tx.membershipRole.findMany({ where: { ...where, membershipId: userId }, select, orderBy });
+    return tx.membershipRole.findMany({
+      where: { tenantId: tx.tenantId, membershipId: userId, OR: [{ expiresAt: null }, { expiresAt: { gt: now } }] },
+      select: heldRoleColumns,
+      orderBy: { roleId: 'asc' },
+    });
   }
 
   async assign(tx: TenantTx, userId: string, roleId: string, expiresAt: Date | null): Promise<void> {

@@ -18,7 +18,7 @@ import type {
   UserRolesDto,
 } from './user-role.dto';
 import { type HeldRoleRow, UserRolesRepository } from './user-roles.repository';
-import { type PartialUserRow, UsersRepository } from './users.repository';
+import { type UserRow, UsersRepository } from './users.repository';
 
 type PointerOf = (index: number) => string;
 
@@ -35,25 +35,29 @@ export class UserRolesService {
   ) {}
 
   async list(actor: Actor, userId: string): Promise<UserRolesDto> {
-    return this.db.read(actor.tenantId, async (tx) => this.answer(tx, actor, await this.findUser(tx, actor, userId)));
+    const now = this.clock.now();
+    const user = await this.db.read(actor.tenantId, (tx) => this.users.find(tx, userId, mayReadRolesOf(actor), now));
+    if (!user) throw new NotFoundError('user');
+    return { data: toAssignedRoleDtos(actor, user.roles ?? []), version: user.version };
   }
 
   /** What the user may do now, each permission with the role that gives it. */
   async permissions(actor: Actor, userId: string): Promise<EffectivePermissionsDto> {
-    return this.db.read(actor.tenantId, async (tx) => {
-      const user = await this.findUser(tx, actor, userId);
-      if (user.status !== 'active') return { data: [] };
-      const held = await this.userRoles.list(tx, userId, this.clock.now());
-      const readable = held.filter(({ role }) => actor.ability.can('read', rowOf('Role', role), 'permissions'));
-      return {
-        data: readable.flatMap(({ role }) =>
-          permissionsOfRow(role).map((permission) => ({
-            ...toPermissionDto(permission),
-            role: toRoleRefDto(actor, role),
-          })),
-        ),
-      };
-    });
+    const now = this.clock.now();
+    const user = await this.db.read(actor.tenantId, (tx) =>
+      this.users.findWithPermissions(tx, userId, mayReadRolesOf(actor), now),
+    );
+    if (!user) throw new NotFoundError('user');
+    if (user.status !== 'active') return { data: [] };
+    const readable = user.roles.filter(({ role }) => actor.ability.can('read', rowOf('Role', role), 'permissions'));
+    return {
+      data: readable.flatMap(({ role }) =>
+        permissionsOfRow(role).map((permission) => ({
+          ...toPermissionDto(permission),
+          role: toRoleRefDto(actor, role),
+        })),
+      ),
+    };
   }
 
   /** Replaces all roles of the user that the actor may read. @throws ConflictError when no owner would remain */
@@ -203,18 +207,18 @@ export class UserRolesService {
         held.filter(({ role }) => actor.ability.can('read', rowOf('Role', role))),
       );
       await this.userRoles.assertOwnerRemains(tx);
-      const after = await this.users.update(tx, userId, user.version!, {}, this.clock.now());
+      const after = await this.users.update(tx, userId, user.version, {}, this.clock.now());
       return this.answer(tx, actor, after);
     });
   }
 
-  private async answer(tx: TenantTx, actor: Actor, user: PartialUserRow): Promise<UserRolesDto> {
+  private async answer(tx: TenantTx, actor: Actor, user: UserRow): Promise<UserRolesDto> {
     const held = await this.userRoles.list(tx, user.id, this.clock.now());
-    return { data: toAssignedRoleDtos(actor, held), version: user.version! };
+    return { data: toAssignedRoleDtos(actor, held), version: user.version };
   }
 
-  private async findUser(tx: TenantTx, actor: Actor, userId: string): Promise<PartialUserRow> {
-    const row = await this.users.find(tx, userId, accessibleWhere(actor.ability, 'read', 'User', ['roles']));
+  private async findUser(tx: TenantTx, actor: Actor, userId: string): Promise<UserRow> {
+    const row = await this.users.find(tx, userId, mayReadRolesOf(actor));
     if (!row) throw new NotFoundError('user');
     return row;
   }
@@ -229,4 +233,9 @@ export class UserRolesService {
     const values = action === 'role.assigned' ? { after: role } : { before: role };
     return this.audit.record(tx, actor, { action, target: { type: 'User', id: userId }, ...values });
   }
+}
+
+/** The users whose roles the actor may read. */
+function mayReadRolesOf(actor: Actor): object {
+  return accessibleWhere(actor.ability, 'read', 'User', ['roles']);
 }

@@ -1,50 +1,57 @@
 import { Prisma } from '@prisma/client';
-import { decodeCursor, type Order, rowsFor } from '../common/keyset';
-import type { ListUsersQuery } from './user.dto';
+import { isUnconditional } from '../access/ability';
+import { conditionSql, type ConditionColumns } from '../access/condition-sql.repository';
 
 /** Of memberships `m`, under the names that the rest of the code has. */
-const COLUMNS = Prisma.sql`m.id, m.email, m.name, m.name_key AS "nameKey", m.status, m.version,
+export const USER_COLUMNS = Prisma.sql`m.id, m.email, m.name, m.name_key AS "nameKey", m.status, m.version,
   m.created_at AS "createdAt", m.updated_at AS "updatedAt"`;
 
-const SORT_COLUMNS: Record<string, Prisma.Sql> = {
-  createdAt: Prisma.sql`m.created_at`,
-  nameKey: Prisma.sql`m.name_key`,
+/** Those by which a role's conditions can decide (SUBJECT_FIELDS). */
+export const CONDITION_COLUMNS: ConditionColumns = {
+  id: Prisma.sql`m.id`,
   email: Prisma.sql`m.email`,
+  status: Prisma.sql`m.status`,
 };
 
-/** One user by its primary key. */
-export function userStatement(tenantId: string, id: string): Prisma.Sql {
-  return Prisma.sql`SELECT ${COLUMNS} FROM app.memberships m WHERE m.tenant_id = ${tenantId}::uuid AND m.id = ${id}::uuid`;
+/** With each user the roles held at `now`: who they are, or also what they permit. */
+export interface WithRoles {
+  roles: 'named' | 'with permissions';
+  now: Date;
 }
 
-/** The same with the roles held at `now`, as JSON: three tables by their primary keys. */
-export function userWithRolesStatement(tenantId: string, id: string, now: Date): Prisma.Sql {
-  return Prisma.sql`SELECT ${COLUMNS}, coalesce((
-      SELECT json_agg(json_build_object('expiresAt', mr.expires_at, 'role',
-        json_build_object('id', r.id, 'name', r.name, 'systemKey', r.system_key)) ORDER BY mr.role_id)
-      FROM app.membership_roles mr JOIN app.roles r ON r.tenant_id = ${tenantId}::uuid AND r.id = mr.role_id
-      WHERE mr.tenant_id = ${tenantId}::uuid AND mr.membership_id = m.id AND (mr.expires_at IS NULL OR mr.expires_at > ${now})
-    ), '[]') AS roles
-    FROM app.memberships m WHERE m.tenant_id = ${tenantId}::uuid AND m.id = ${id}::uuid`;
+/** One user by its primary key; with its roles that is three tables by theirs. */
+export function userStatement(
+  tenantId: string,
+  id: string,
+  accessible: object = { AND: [{}] },
+  include?: WithRoles,
+): Prisma.Sql {
+  const roles = include ? Prisma.sql`, ${rolesOf(Prisma.sql`m`, tenantId, include)} AS roles` : Prisma.empty;
+  const conditions = [...ofTenant(tenantId, accessible), Prisma.sql`m.id = ${id}::uuid`];
+  return Prisma.sql`SELECT ${USER_COLUMNS}${roles} FROM app.memberships m WHERE ${Prisma.join(conditions, ' AND ')}`;
 }
 
-/**
- * One page of a tenant's users, along the index of its order. The row comparison is a range of that index.
- * @returns undefined for what it does not do: searching, roles, chosen fields
- */
-export function usersStatement(tenantId: string, query: ListUsersQuery, order: Order): Prisma.Sql | undefined {
-  const { status, email, roleId, q, fields, include, cursor, limit } = query;
-  const column = SORT_COLUMNS[order.column];
-  if (roleId || q || fields || include || !column) return undefined;
-  const conditions = [Prisma.sql`m.tenant_id = ${tenantId}::uuid`];
-  if (status) conditions.push(Prisma.sql`m.status = ${status}`);
-  if (email) conditions.push(Prisma.sql`m.email = ${email}`);
-  if (cursor !== undefined) {
-    const { value, id } = decodeCursor(order, cursor);
-    const beyond = order.descending ? Prisma.sql`<` : Prisma.sql`>`;
-    conditions.push(Prisma.sql`(${column}, m.id) ${beyond} (${value}, ${id}::uuid)`);
-  }
-  const direction = order.descending ? Prisma.sql`DESC` : Prisma.sql`ASC`;
-  return Prisma.sql`SELECT ${COLUMNS} FROM app.memberships m WHERE ${Prisma.join(conditions, ' AND ')}
-    ORDER BY ${column} ${direction}, m.id ${direction} LIMIT ${rowsFor(limit)}`;
+/** The tenant's users, of them those that the caller may see. */
+export function ofTenant(tenantId: string, accessible: object): Prisma.Sql[] {
+  const tenant = Prisma.sql`m.tenant_id = ${tenantId}::uuid`;
+  return isUnconditional(accessible) ? [tenant] : [tenant, conditionSql(accessible, CONDITION_COLUMNS)];
+}
+
+/** The roles of each row of `users`, as JSON: an array of AssignedRoleRow, or of HeldRoleRow. */
+export function rolesOf(users: Prisma.Sql, tenantId: string, { roles, now }: WithRoles): Prisma.Sql {
+  const permissions = Prisma.sql`, 'permissions', coalesce((
+      SELECT json_agg(json_build_object('subject', rp.subject, 'action', rp.action, 'conditions', rp.conditions,
+        'fields', rp.fields, 'inverted', rp.inverted) ORDER BY rp.position)
+      FROM app.role_permissions rp WHERE rp.tenant_id = ${tenantId}::uuid AND rp.role_id = r.id), '[]')`;
+  return Prisma.sql`coalesce((
+      SELECT json_agg(json_build_object('expiresAt', mr.expires_at, 'role', json_build_object('id', r.id, 'name', r.name,
+        'systemKey', r.system_key${roles === 'with permissions' ? permissions : Prisma.empty})) ORDER BY mr.role_id)
+      FROM app.membership_roles mr CROSS JOIN LATERAL (
+        SELECT * FROM app.roles one WHERE one.tenant_id = ${tenantId}::uuid AND one.id = mr.role_id LIMIT 1) r
+      WHERE mr.tenant_id = ${tenantId}::uuid AND mr.membership_id = ${users}.id AND ${isHeld(now)}), '[]')`;
+}
+
+/** Of membership_roles `mr`. */
+export function isHeld(now: Date): Prisma.Sql {
+  return Prisma.sql`(mr.expires_at IS NULL OR mr.expires_at > ${now})`;
 }

@@ -1,15 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import type { Prisma } from '@prisma/client';
-import { isUnconditional } from '../access/ability';
 import { ConflictError, NotFoundError, PreconditionFailedError } from '../common/errors';
 import { newId } from '../common/id';
-import { afterCursor, type Order, orderBy, rowsFor, startsWith } from '../common/keyset';
-import { normalizeEmail, normalizeName } from '../common/text';
+import { normalizeName } from '../common/text';
 import { asConflict } from '../database/database-errors';
 import type { TenantTx } from '../database/tenant-db';
-import type { ListUsersQuery } from './user.dto';
-import { type AssignedRoleRow, heldRoles } from './user-roles.repository';
-import { usersStatement, userStatement, userWithRolesStatement } from './user-statements.repository';
+import { type UsersQuestion, usersStatement } from './user-list-statements.repository';
+import type { AssignedRoleRow, HeldRoleRow } from './user-roles.repository';
+import { userStatement } from './user-statements.repository';
 
 const userColumns = {
   id: true,
@@ -23,11 +21,8 @@ const userColumns = {
 } satisfies Prisma.MembershipSelect;
 
 export type UserRow = Prisma.MembershipGetPayload<{ select: typeof userColumns }>;
-/** A user of whom some columns were not asked for. What decides about access is always there. */
-export type PartialUserRow = Partial<UserRow> &
-  Pick<UserRow, 'id' | 'email' | 'status'> & {
-    roles?: AssignedRoleRow[];
-  };
+/** A user with the roles that were asked for. */
+export type FoundUser<Role extends AssignedRoleRow = AssignedRoleRow> = UserRow & { roles?: Role[] };
 
 const EXISTS = { code: 'user_exists', pointer: '/email', message: 'This person is a user of the tenant already.' };
 
@@ -71,48 +66,29 @@ export class UsersRepository {
     }
   }
 
-  async find(
+  /** @param rolesAt the roles that are held then come with it */
+  async find(tx: TenantTx, id: string, accessible: object, rolesAt?: Date): Promise<FoundUser | null> {
+    const include = rolesAt && ({ roles: 'named', now: rolesAt } as const);
+    const [row] = await tx.$queryRaw<RawUser[]>(userStatement(tx.tenantId, id, accessible, include));
+    return row ? toUser(row) : null;
+  }
+
+  /** The same with what the roles permit: all that the user may do, in one statement. */
+  async findWithPermissions(
     tx: TenantTx,
     id: string,
     accessible: object,
-    include?: { roles: boolean; now: Date },
-  ): Promise<PartialUserRow | null> {
-    if (isUnconditional(accessible)) return include?.roles ? withRoles(tx, id, include.now) : withoutRoles(tx, id);
-    return tx.membership.findFirst({
-      where: { tenantId: tx.tenantId, id, AND: [accessible] },
-      select: { ...userColumns, ...(include?.roles && { roles: heldRoles(tx.tenantId, include.now) }) },
-    }) as Promise<PartialUserRow | null>;
+    now: Date,
+  ): Promise<Required<FoundUser<HeldRoleRow>> | null> {
+    const include = { roles: 'with permissions', now } as const;
+    const [row] = await tx.$queryRaw<RawUser<HeldRoleRow>[]>(userStatement(tx.tenantId, id, accessible, include));
+    return row ? { roles: [], ...toUser(row) } : null;
   }
 
-  /** @param accessible which users, and by which roles they can be filtered */
-  list(
-    tx: TenantTx,
-    query: ListUsersQuery,
-    order: Order,
-    accessible: { users: object; roles: object },
-    now: Date,
-  ): Promise<PartialUserRow[]> {
-    const { tenantId } = tx;
-    const statement = isUnconditional(accessible.users) ? usersStatement(tenantId, query, order) : undefined;
-    if (statement) return tx.$queryRaw<UserRow[]>(statement);
-    const { status, email, roleId, q, fields, include, cursor, limit } = query;
-    const held = heldRoles(tenantId, now);
-    return tx.membership.findMany({
-      where: {
-        tenantId,
-        ...(status && { status }),
-        ...(email && { email }),
-        ...(roleId && { roles: { some: { roleId, ...held.where, role: { tenantId, AND: [accessible.roles] } } } }),
-        AND: [
-          accessible.users,
-          afterCursor(order, cursor),
-          q ? { OR: [{ nameKey: startsWith(normalizeName(q)) }, { email: startsWith(normalizeEmail(q)) }] } : {},
-        ],
-      },
-      orderBy: orderBy(order),
-      take: rowsFor(limit),
-      select: { ...columnsFor(fields, order), ...(include?.includes('roles') && { roles: held }) },
-    }) as unknown as Promise<PartialUserRow[]>;
+  /** One page, and one row more when there is a next one. */
+  async list(tx: TenantTx, question: Omit<UsersQuestion, 'tenantId'>): Promise<FoundUser[]> {
+    const rows = await tx.$queryRaw<RawUser[]>(usersStatement({ tenantId: tx.tenantId, ...question }));
+    return rows.map(toUser);
   }
 
   /**
@@ -147,30 +123,13 @@ export class UsersRepository {
   }
 }
 
-async function withoutRoles(tx: TenantTx, id: string): Promise<UserRow | null> {
-  const [row] = await tx.$queryRaw<UserRow[]>(userStatement(tx.tenantId, id));
-  return row ?? null;
-}
+/** As PostgreSQL gives it: in JSON a moment is text. */
+type RawUser<Role extends AssignedRoleRow = AssignedRoleRow> = UserRow & {
+  roles?: (Omit<Role, 'expiresAt'> & { expiresAt: string | null })[];
+};
 
-async function withRoles(tx: TenantTx, id: string, now: Date): Promise<PartialUserRow | null> {
-  type Row = UserRow & { roles: { expiresAt: string | null; role: AssignedRoleRow['role'] }[] };
-  const [row] = await tx.$queryRaw<Row[]>(userWithRolesStatement(tx.tenantId, id, now));
-  if (!row) return null;
-  const roles = row.roles.map(({ expiresAt, role }) => ({ expiresAt: expiresAt ? new Date(expiresAt) : null, role }));
-  return { ...row, roles };
-}
-
-function columnsFor(fields: readonly string[] | undefined, order: Order): Prisma.MembershipSelect {
-  if (!fields) return userColumns;
-  const asked = (field: string): boolean => fields.includes(field);
-  return {
-    id: true,
-    email: true,
-    status: true,
-    [order.column]: true,
-    name: asked('name'),
-    version: asked('version'),
-    createdAt: asked('createdAt') || order.column === 'createdAt',
-    updatedAt: asked('updatedAt'),
-  };
+function toUser<Role extends AssignedRoleRow>({ roles, ...row }: RawUser<Role>): FoundUser<Role> {
+  if (!roles) return row;
+  const held = roles.map((role) => ({ ...role, expiresAt: role.expiresAt === null ? null : new Date(role.expiresAt) }));
+  return { ...row, roles: held as unknown as Role[] };
 }

@@ -22,7 +22,7 @@ import {
 } from './user.dto';
 import { UserRolesRepository } from './user-roles.repository';
 import { UserRolesService } from './user-roles.service';
-import { type PartialUserRow, type UserRow, UsersRepository } from './users.repository';
+import { type FoundUser, type UserRow, UsersRepository } from './users.repository';
 
 @Injectable()
 export class UsersService {
@@ -44,7 +44,7 @@ export class UsersService {
     };
     const rows = await this.db.read(
       actor.tenantId,
-      (tx) => this.users.list(tx, query, order, accessible, this.clock.now()),
+      (tx) => this.users.list(tx, { query, order, accessible, now: this.clock.now() }),
       { staleness: 'allowed' },
     );
     return toPage(rows, query.limit, order, (row) => this.view(actor, row, query));
@@ -52,9 +52,9 @@ export class UsersService {
 
   /** @throws NotFoundError when there is none that the actor may read */
   async read(actor: Actor, id: string, query: ReadUserQuery): Promise<UserDto> {
-    const include = { roles: query.include?.includes('roles') ?? false, now: this.clock.now() };
+    const rolesAt = query.include?.includes('roles') ? this.clock.now() : undefined;
     const accessible = accessibleWhere(actor.ability, 'read', 'User');
-    const row = await this.db.read(actor.tenantId, (tx) => this.users.find(tx, id, accessible, include));
+    const row = await this.db.read(actor.tenantId, (tx) => this.users.find(tx, id, accessible, rolesAt));
     if (!row) throw new NotFoundError('user');
     return this.view(actor, row, query);
   }
@@ -139,10 +139,10 @@ export class UsersService {
     const row = await this.users.find(tx, id, accessibleWhere(actor.ability, 'read', 'User'));
     if (!row) throw new NotFoundError('user');
     if (version !== undefined && version !== row.version) throw new PreconditionFailedError();
-    return row as UserRow;
+    return row;
   }
 
-  private view(actor: Actor, row: PartialUserRow, query: Pick<ReadUserQuery, 'fields' | 'include'>): UserDto {
+  private view(actor: Actor, row: FoundUser, query: Pick<ReadUserQuery, 'fields' | 'include'>): UserDto {
     const user = { ...toUserDto(row), ...(row.roles && { roles: toAssignedRoleDtos(actor, row.roles) }) };
     return visible(actor, 'User', row, user, query.fields && [...query.fields, ...(query.include ?? [])]);
   }
