@@ -12,7 +12,7 @@ const P99_THROUGH_PRISMA = { atMost: 2 };
 /** One write, one ReadyForQuery. */
 const ONE_ROUND_TRIP = { atMost: 1 };
 
-const READS = ['get-user', 'get-user-roles', 'list-users', 'list-users-prisma', 'check-permission'];
+const READS = ['get-user', 'get-user-roles', 'list-users', 'list-events-prisma', 'check-permission'];
 
 /** By part, case, and what Tenantry is compared with. */
 const AIMS = {
@@ -21,13 +21,13 @@ const AIMS = {
     'get-user': { peer: HOT_PATH, usual: USUAL_STACK },
     'get-user-roles': { peer: HOT_PATH },
     'list-users': { peer: HOT_PATH, usual: USUAL_STACK },
-    'list-users-prisma': { peer: THROUGH_PRISMA, usual: USUAL_STACK },
+    'list-events-prisma': { peer: THROUGH_PRISMA, usual: USUAL_STACK },
     'create-user': { peer: THROUGH_PRISMA, usual: USUAL_STACK },
   },
   'fixed-rate': {
     'get-user': { peer: P99_HOT_PATH },
     'list-users': { peer: P99_HOT_PATH },
-    'list-users-prisma': { peer: P99_THROUGH_PRISMA },
+    'list-events-prisma': { peer: P99_THROUGH_PRISMA },
   },
   'sign-in-flood': { 'get-user': { alone: { atMost: 2 } } },
   pool: {

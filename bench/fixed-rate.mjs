@@ -7,7 +7,7 @@ const ROUNDS = 5;
 const SECONDS = 3;
 const WARM_UP_SECONDS = 2;
 const CANDIDATES = ['tenantry', 'peer'];
-const CASES = ['get-user', 'list-users', 'list-users-prisma'];
+const CASES = ['get-user', 'list-users', 'list-events-prisma'];
 
 /** @param {object[]} samples gets them one by one */
 export async function measureFixedRate(_options, setup, samples) {
@@ -23,7 +23,7 @@ export async function measureFixedRate(_options, setup, samples) {
         samples.push(sample);
         const { p50Ms, p99Ms } = sample;
         console.log(
-          `${PER_SECOND}/s ${round}  ${name.padEnd(17)} ${candidate.padEnd(11)} p50 ${p50Ms.toFixed(2)} ms   p99 ${p99Ms.toFixed(2)} ms`,
+          `${PER_SECOND}/s ${round}  ${name.padEnd(18)} ${candidate.padEnd(11)} p50 ${p50Ms.toFixed(2)} ms   p99 ${p99Ms.toFixed(2)} ms`,
         );
       }
     }

@@ -27,12 +27,27 @@ const permission = object(
   },
   ['subject', 'action', 'role'],
 );
+const values = { type: ['object', 'null'], additionalProperties: true };
+const event = object({
+  id: text,
+  occurredAt: time,
+  action: text,
+  result: text,
+  actor: object({ type: text, userId: nullable }),
+  target: { ...object({ type: text, id: text }), type: ['object', 'null'] },
+  before: values,
+  after: values,
+  address: nullable,
+  userAgent: nullable,
+  requestId: nullable,
+});
 const user = object({ ...userFields, roles: list(role) }, Object.keys(userFields));
 
 export const answers = {
   tokens: { 200: object({ accessToken: text, refreshToken: text, tokenType: text, expiresIn: integer }) },
   user: { 200: user, 201: user },
   users: { 200: object({ data: list(object(userFields)), page: object({ nextCursor: nullable }) }) },
+  events: { 200: object({ data: list(event), page: object({ nextCursor: nullable }) }) },
   permissions: { 200: object({ data: list(permission) }) },
   problem: {
     403: object({

@@ -37,6 +37,11 @@ const SQL = {
       WHERE mr.tenant_id = $1 AND mr.membership_id = m.id AND (mr.expires_at IS NULL OR mr.expires_at > now())
     ), '[]') AS roles FROM app.memberships m WHERE m.tenant_id = $1 AND m.id = $2`,
   users: `SELECT ${USER} FROM app.memberships m WHERE m.tenant_id = $1 ORDER BY m.created_at, m.id LIMIT $2`,
+  events: `SELECT id, occurred_at AS "occurredAt", action, result,
+      json_build_object('type', actor_type, 'userId', actor_user_id) AS actor,
+      CASE WHEN target_id IS NOT NULL THEN json_build_object('type', target_type, 'id', target_id) END AS target,
+      before, after, address, user_agent AS "userAgent", request_id AS "requestId"
+    FROM audit.events e WHERE e.tenant_id = $1 ORDER BY e.occurred_at DESC, e.id DESC LIMIT $2`,
   create: `WITH account AS (
       INSERT INTO identity.users (id, email, name) VALUES ($1, $2, $3) RETURNING id
     ), membership AS (
@@ -106,15 +111,16 @@ const permissionsOf = (system, stored) =>
 
 peer.get('/v1/tenants/:tenantId/users', { schema: { response: answers.users } }, async (request) => {
   const limit = Number(request.query.limit);
-  const rows = await query('users', [request.params.tenantId, limit + 1]);
+  return pageOf(await query('users', [request.params.tenantId, limit + 1]), limit, 'createdAt');
+});
+
+function pageOf(rows, limit, order) {
   const data = rows.slice(0, limit);
   const last = data.at(-1);
   const nextCursor =
-    rows.length > limit
-      ? Buffer.from(JSON.stringify(['createdAt', last.createdAt, last.id])).toString('base64url')
-      : null;
+    rows.length > limit ? Buffer.from(JSON.stringify([order, last[order], last.id])).toString('base64url') : null;
   return { data, page: { nextCursor } };
-});
+}
 
 peer.post('/v1/tenants/:tenantId/users', { schema: { response: answers.user } }, async (request, reply) => {
   const { email, name } = request.body;
@@ -133,7 +139,12 @@ peer.post('/v1/tenants/:tenantId/users', { schema: { response: answers.user } },
   return reply.status(201).send(user);
 });
 
-peer.get('/v1/tenants/:tenantId/audit-events', { schema: { response: answers.problem } }, async (request, reply) => {
+const eventsOrRefusal = { schema: { response: { ...answers.events, ...answers.problem } } };
+
+/** A page of the trail; without a limit, the refusal of somebody who may not see it. */
+peer.get('/v1/tenants/:tenantId/audit-events', eventsOrRefusal, async (request, reply) => {
+  const limit = Number(request.query.limit);
+  if (limit) return pageOf(await query('events', [request.params.tenantId, limit + 1]), limit, 'occurredAt');
   await query('tenant', [request.params.tenantId]);
   return reply.status(403).type('application/problem+json').send({
     type: 'about:blank',

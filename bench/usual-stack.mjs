@@ -43,6 +43,23 @@ for (const field of ['id', 'email', 'name', 'status', 'version', 'createdAt', 'u
   Expose()(UserDto.prototype, field);
 }
 
+class EventDto {}
+for (const field of [
+  'id',
+  'occurredAt',
+  'action',
+  'result',
+  'actor',
+  'target',
+  'before',
+  'after',
+  'address',
+  'userAgent',
+  'requestId',
+]) {
+  Expose()(EventDto.prototype, field);
+}
+
 class CreateUserDto {}
 IsEmail()(CreateUserDto.prototype, 'email');
 IsString()(CreateUserDto.prototype, 'name');
@@ -79,14 +96,31 @@ app.get('/v1/tenants/:tenantId/users', async (request, response) => {
     orderBy: [{ createdAt: 'asc' }, { id: 'asc' }],
     take: limit + 1,
   });
+  response.json(pageOf(rows, limit, 'createdAt', UserDto));
+});
+
+app.get('/v1/tenants/:tenantId/audit-events', async (request, response) => {
+  const limit = Number(request.query.limit);
+  const rows = await request.db.auditEvent.findMany({
+    where: { tenantId: request.params.tenantId },
+    orderBy: [{ occurredAt: 'desc' }, { id: 'desc' }],
+    take: limit + 1,
+  });
+  const events = rows.map(({ actorType, actorUserId, targetType, targetId, ...event }) => ({
+    ...event,
+    actor: { type: actorType, userId: actorUserId },
+    target: targetType && targetId ? { type: targetType, id: targetId } : null,
+  }));
+  response.json(pageOf(events, limit, 'occurredAt', EventDto));
+});
+
+function pageOf(rows, limit, order, Dto) {
   const data = rows.slice(0, limit);
   const last = data.at(-1);
   const nextCursor =
-    rows.length > limit
-      ? Buffer.from(JSON.stringify(['createdAt', last.createdAt, last.id])).toString('base64url')
-      : null;
-  response.json({ data: toDto(data), page: { nextCursor } });
-});
+    rows.length > limit ? Buffer.from(JSON.stringify([order, last[order], last.id])).toString('base64url') : null;
+  return { data: plainToInstance(Dto, data, { excludeExtraneousValues: true }), page: { nextCursor } };
+}
 
 app.post('/v1/tenants/:tenantId/users', async (request, response) => {
   const { tenantId } = request.params;
