@@ -20,15 +20,6 @@ export type AccountRow = Prisma.UserGetPayload<{ select: typeof accountColumns }
 
 export const ADMINISTRATOR = 'administrator';
 
-/** What a sign-in must know of an account before it looks at the password. */
-export interface SignInAccount {
-  id: string;
-  status: string;
-  passwordHash: string | null;
-  /** From which it has signed in, as long as its sessions are kept. */
-  addresses: string[];
-}
-
 @Injectable()
 export class AccountsRepository {
   list(tx: PlatformTx, { email, status, cursor, limit }: ListAccountsQuery, order: Order): Promise<AccountRow[]> {
@@ -46,21 +37,6 @@ export class AccountsRepository {
 
   findByEmail(tx: PlatformTx, email: string): Promise<AccountRow | null> {
     return tx.user.findUnique({ where: { email }, select: accountColumns });
-  }
-
-  async findForSignIn(tx: PlatformTx, email: string): Promise<SignInAccount | undefined> {
-    const [row] = await tx.$queryRaw<SignInAccount[]>`
-      SELECT u.id, u.status, c.password_hash AS "passwordHash",
-        ARRAY(SELECT DISTINCT s.address FROM identity.sessions s WHERE s.user_id = u.id) AS addresses
-      FROM identity.users u
-      LEFT JOIN identity.credentials c ON c.user_id = u.id
-      WHERE u.email = ${email}`;
-    return row;
-  }
-
-  /** Keeps the account and its password as they are until the transaction ends; others may do the same. */
-  async lockForSignIn(tx: PlatformTx, id: string): Promise<void> {
-    await tx.$queryRaw`SELECT id FROM identity.users WHERE id = ${id}::uuid FOR SHARE`;
   }
 
   /** Waits for sign-ins that are under way, and holds up new ones until the transaction ends. */
@@ -122,10 +98,5 @@ export class AccountsRepository {
       update: { passwordHash, changedAt: now },
       select: { userId: true },
     });
-  }
-
-  /** The same password under today's parameters: not a change of it. */
-  async replaceOutdatedHash(tx: PlatformTx, accountId: string, passwordHash: string): Promise<void> {
-    await tx.credential.update({ where: { userId: accountId }, data: { passwordHash }, select: { userId: true } });
   }
 }

@@ -16,6 +16,7 @@ import { RefreshTokensRepository } from './refresh-tokens.repository';
 import { SessionsController } from './sessions.controller';
 import { SessionsRepository } from './sessions.repository';
 import { SessionsService } from './sessions.service';
+import { SignInAttemptsRepository } from './sign-in-attempts.repository';
 import { SignInLimits } from './sign-in-limits';
 import { SignInService } from './sign-in.service';
 import { SigningKeysController } from './signing-keys.controller';
@@ -40,6 +41,7 @@ import { SigningKeysService } from './signing-keys.service';
     RefreshTokensRepository,
     SessionsRepository,
     SessionsService,
+    SignInAttemptsRepository,
     SignInLimits,
     SignInService,
     SigningKeysRepository,

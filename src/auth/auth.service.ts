@@ -5,10 +5,10 @@ import { Clock } from '../common/clock';
 import { UnauthenticatedError } from '../common/errors';
 import { newId } from '../common/id';
 import { Env } from '../config/env';
+import { regardless } from '../database/abandonment';
 import { PlatformDb, type PlatformTx } from '../database/platform-db';
 import { AccessTokensService } from './access-tokens.service';
 import { AccountTenantsRepository } from './account-tenants.repository';
-import { AccountsRepository } from './accounts.repository';
 import type { MeDto, TokensDto } from './auth.dto';
 import { hashRefreshToken, newRefreshToken } from './refresh-token';
 import { RefreshTokensRepository, type RefreshTokenRow } from './refresh-tokens.repository';
@@ -30,7 +30,6 @@ type Refresh =
 export class AuthService {
   constructor(
     private readonly db: PlatformDb,
-    private readonly accounts: AccountsRepository,
     private readonly tenants: AccountTenantsRepository,
     private readonly sessions: SessionsRepository,
     private readonly refreshTokens: RefreshTokensRepository,
@@ -47,27 +46,19 @@ export class AuthService {
   async signIn(person: VerifiedPerson, origin: Origin): Promise<TokensDto> {
     const { accountId } = person;
     const sessionId = newId();
-    const refreshToken = await this.db.run(async (tx) => {
-      await this.accounts.lockForSignIn(tx, accountId);
-      await this.assertUnchanged(tx, person);
-      if (person.rehash) await this.accounts.replaceOutdatedHash(tx, accountId, person.rehash);
-      const now = this.clock.now();
-      await this.sessions.create(tx, {
-        id: sessionId,
-        accountId,
-        address: origin.address,
-        userAgent: origin.userAgent,
-        createdAt: now,
-        expiresAt: new Date(now.getTime() + this.env.SESSION_TTL_DAYS * DAY_MS),
-      });
-      const who = { type: 'user', accountId, origin } as const;
-      await this.audit.recordForPlatform(tx, who, {
-        action: 'session.started',
-        target: { type: 'Session', id: sessionId },
-      });
-      return this.addRefreshToken(tx, sessionId, now);
-    });
-    return this.tokens(accountId, sessionId, refreshToken);
+    const now = this.clock.now();
+    const { token, hash } = newRefreshToken();
+    const { address, userAgent } = origin;
+    const expiresAt = new Date(now.getTime() + this.env.SESSION_TTL_DAYS * DAY_MS);
+    const session = { id: sessionId, accountId, address, userAgent, createdAt: now, expiresAt };
+    const who = { type: 'user', accountId, origin } as const;
+    const target = { type: 'Session', id: sessionId };
+    const recording = this.audit.recordingForPlatform(who, { action: 'session.started', target });
+    const started = await this.sessions
+      .start(this.db, session, hash, person, recording)
+      .catch((error: unknown) => this.giveBack(person, error));
+    if (!started) throw invalidCredentials();
+    return this.tokens(accountId, sessionId, token);
   }
 
   /**
@@ -96,15 +87,14 @@ export class AuthService {
 
   /** Ends the session that asks: both its tokens are dead at once, on every instance. */
   async signOut(caller: Caller): Promise<void> {
-    await this.db.run(async (tx) => {
-      const ended = await this.sessions.end(tx, caller.accountId, caller.sessionId, 'signed_out', this.clock.now());
-      if (!ended) return; // somebody else ended it meanwhile
-      await this.audit.recordForPlatform(tx, caller, {
-        action: 'session.ended',
-        target: { type: 'Session', id: caller.sessionId },
-        after: { reason: 'signed_out' },
-      });
+    const { accountId, sessionId } = caller;
+    const recording = this.audit.recordingForPlatform(caller, {
+      action: 'session.ended',
+      target: { type: 'Session', id: sessionId },
+      after: { reason: 'signed_out' },
     });
+    // Whether or not somebody else has ended it meanwhile.
+    await this.sessions.end(this.db, accountId, sessionId, 'signed_out', this.clock.now(), recording);
   }
 
   async me(caller: Caller): Promise<MeDto> {
@@ -118,13 +108,13 @@ export class AuthService {
     };
   }
 
-  private async assertUnchanged(tx: PlatformTx, { accountId, passwordHash }: VerifiedPerson): Promise<void> {
-    const account = await this.accounts.find(tx, accountId);
-    const stored = await this.accounts.passwordHashOf(tx, accountId);
-    if (account?.status !== 'active' || stored !== passwordHash) throw invalidCredentials();
+  /** Whatever was in the way of the session, or if nobody waits for it any more: the password was right. */
+  private async giveBack({ attempt }: VerifiedPerson, error: unknown): Promise<never> {
+    await regardless(() => attempt.giveBack()).catch(() => undefined);
+    throw error;
   }
 
-  /** Decides under the lock of token and session. It returns what it decided: throwing would undo the end of a session. */
+  /** Decides under the lock of token and session; what follows from it goes with COMMIT. It returns what it decided: throwing would undo the end of a session. */
   private async useRefreshToken(tx: PlatformTx, hash: Buffer<ArrayBuffer>, origin: Origin): Promise<Refresh> {
     const now = this.clock.now();
     const token = await this.refreshTokens.findForUse(tx, hash, now);
@@ -134,7 +124,7 @@ export class AuthService {
     const who = { type: 'user', accountId, origin } as const;
     const target = { type: 'Session', id: sessionId };
     if (isReused(token, now)) {
-      await this.sessions.end(tx, accountId, sessionId, 'reuse_detected', now);
+      this.sessions.endAtEnd(tx, sessionId, 'reuse_detected', now);
       await this.audit.recordForPlatform(
         tx,
         { type: 'anonymous', origin },
@@ -142,16 +132,12 @@ export class AuthService {
       );
       return { outcome: 'reused' };
     }
-    if (!token.usedAt) await this.refreshTokens.markUsed(tx, hash, now);
-    await this.sessions.touch(tx, sessionId, now);
+    const successor = newRefreshToken();
+    if (!token.usedAt) this.refreshTokens.markUsed(tx, hash, now);
+    this.refreshTokens.create(tx, sessionId, successor.hash, now);
+    this.sessions.touch(tx, sessionId, now);
     await this.audit.recordForPlatform(tx, who, { action: 'session.refreshed', target });
-    return { outcome: 'renewed', accountId, sessionId, refreshToken: await this.addRefreshToken(tx, sessionId, now) };
-  }
-
-  private async addRefreshToken(tx: PlatformTx, sessionId: string, now: Date): Promise<string> {
-    const { token, hash } = newRefreshToken();
-    await this.refreshTokens.create(tx, sessionId, hash, now);
-    return token;
+    return { outcome: 'renewed', accountId, sessionId, refreshToken: successor.token };
   }
 
   private async tokens(accountId: string, sessionId: string, refreshToken: string): Promise<TokensDto> {

@@ -6,6 +6,8 @@ import { originOf } from '../access/origin';
 import { newId } from '../common/id';
 import { SignInService, type VerifiedPerson } from './sign-in.service';
 
+type LoginRequest = Parameters<typeof originOf>[0] & { headers: Record<string, unknown> };
+
 /** Whose are this e-mail address and this password? */
 @Injectable()
 export class LocalStrategy extends PassportStrategy(Strategy) {
@@ -17,7 +19,10 @@ export class LocalStrategy extends PassportStrategy(Strategy) {
     passport.use(this.registeredAs, this);
   }
 
-  async validate(request: Parameters<typeof originOf>[0], email: string, password: string): Promise<VerifiedPerson> {
-    return this.signIn.verify(email, password, originOf(request));
+  async validate(request: LoginRequest, email: string, password: string): Promise<VerifiedPerson> {
+    const person = await this.signIn.verify(email, password, originOf(request));
+    // Answered from before (http/idempotency.interceptor.ts), it starts no session, with which the try is given back.
+    if (request.headers['idempotency-key'] !== undefined) await person.attempt.giveBack();
+    return person;
   }
 }

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { Prisma } from '@prisma/client';
 import type { PlatformTx } from '../database/platform-db';
 
 /** A refresh token with the session that it continues. */
@@ -12,8 +13,10 @@ export interface RefreshTokenRow {
 
 @Injectable()
 export class RefreshTokensRepository {
-  async create(tx: PlatformTx, sessionId: string, tokenHash: Buffer<ArrayBuffer>, now: Date): Promise<void> {
-    await tx.refreshToken.create({ data: { tokenHash, sessionId, createdAt: now }, select: { sessionId: true } });
+  /** Done when the transaction commits. */
+  create(tx: PlatformTx, sessionId: string, tokenHash: Buffer<ArrayBuffer>, now: Date): void {
+    tx.$atEnd(Prisma.sql`
+      INSERT INTO identity.refresh_tokens (token_hash, session_id, created_at) VALUES (${tokenHash}, ${sessionId}, ${now})`);
   }
 
   /** Locks the token and its session until the transaction ends: two who come with the same token come one after the other. */
@@ -29,7 +32,8 @@ export class RefreshTokensRepository {
     return row;
   }
 
-  async markUsed(tx: PlatformTx, tokenHash: Buffer<ArrayBuffer>, now: Date): Promise<void> {
-    await tx.refreshToken.update({ where: { tokenHash }, data: { usedAt: now }, select: { sessionId: true } });
+  /** Done when the transaction commits; the token is locked. */
+  markUsed(tx: PlatformTx, tokenHash: Buffer<ArrayBuffer>, now: Date): void {
+    tx.$atEnd(Prisma.sql`UPDATE identity.refresh_tokens SET used_at = ${now} WHERE token_hash = ${tokenHash}`);
   }
 }

@@ -1,8 +1,11 @@
 import { Injectable } from '@nestjs/common';
-import type { Prisma } from '@prisma/client';
+import { Prisma } from '@prisma/client';
+import type { Recording } from '../audit/audit-events.repository';
 import { afterCursor, type Order, orderBy, rowsFor } from '../common/keyset';
-import type { PlatformTx } from '../database/platform-db';
+import type { PlatformDb, PlatformTx } from '../database/platform-db';
+import { networkOf } from './network';
 import type { ListSessionsQuery } from './session.dto';
+import type { VerifiedPerson } from './sign-in.service';
 
 const sessionColumns = {
   id: true,
@@ -27,11 +30,42 @@ const alive = (now: Date) => ({ endedAt: null, expiresAt: { gt: now } }) satisfi
 
 @Injectable()
 export class SessionsRepository {
-  async create(tx: PlatformTx, { accountId, ...session }: NewSession): Promise<void> {
-    await tx.session.create({
-      data: { ...session, userId: accountId, lastUsedAt: session.createdAt },
-      select: { id: true },
-    });
+  /**
+   * Starts a session with its first refresh token, in one round trip, and gives the try to sign in back.
+   * @param recording of the session that has started
+   * @returns whether it has: not when the account was disabled or its password changed since it was verified
+   */
+  async start(
+    db: PlatformDb,
+    session: NewSession,
+    refreshTokenHash: Buffer<ArrayBuffer>,
+    { passwordHash, rehash, attempt }: VerifiedPerson,
+    recording: Recording,
+  ): Promise<boolean> {
+    const { id, accountId, address, userAgent, createdAt, expiresAt } = session;
+    const hasStarted = Prisma.sql`EXISTS (SELECT FROM started)`;
+    const rehashed = Prisma.sql`
+      rehashed AS (UPDATE identity.credentials SET password_hash = ${rehash} WHERE user_id = ${accountId} AND ${hasStarted}),`;
+    const [, started] = await db.write([
+      // Who changes the account or its password locks it FOR UPDATE: what is asked after this stays so until the session has begun.
+      Prisma.sql`SELECT FROM identity.users WHERE id = ${accountId} FOR SHARE`,
+      Prisma.sql`
+        WITH started AS (
+          INSERT INTO identity.sessions (id, user_id, address, network, user_agent, created_at, last_used_at, expires_at)
+          SELECT ${id}, u.id, ${address}, ${networkOf(address)}, ${userAgent}, ${createdAt}, ${createdAt}, ${expiresAt}
+          FROM identity.users u
+          JOIN identity.credentials c ON c.user_id = u.id
+          WHERE u.id = ${accountId} AND u.status = 'active' AND c.password_hash = ${passwordHash}
+          RETURNING id
+        ), token AS (
+          INSERT INTO identity.refresh_tokens (token_hash, session_id, created_at)
+          SELECT ${refreshTokenHash}, id, ${createdAt} FROM started
+        ), ${rehash === undefined ? Prisma.empty : rehashed}
+        recorded AS (${recording(hasStarted)})
+        SELECT id FROM started`,
+      ...attempt.givingBack(),
+    ]);
+    return started!.length === 1;
   }
 
   listAlive(
@@ -49,17 +83,39 @@ export class SessionsRepository {
     });
   }
 
-  async touch(tx: PlatformTx, id: string, now: Date): Promise<void> {
-    await tx.session.update({ where: { id }, data: { lastUsedAt: now }, select: { id: true } });
+  /** Done when the transaction commits. */
+  touch(tx: PlatformTx, id: string, now: Date): void {
+    tx.$atEnd(Prisma.sql`UPDATE identity.sessions SET last_used_at = ${now} WHERE id = ${id}`);
   }
 
-  /** @returns whether there was such a live session of the account */
-  async end(tx: PlatformTx, accountId: string, id: string, reason: EndReason, now: Date): Promise<boolean> {
-    const { count } = await tx.session.updateMany({
-      where: { id, userId: accountId, ...alive(now) },
-      data: { endedAt: now, endReason: reason },
-    });
-    return count === 1;
+  /** Done when the transaction commits. */
+  endAtEnd(tx: PlatformTx, id: string, reason: EndReason, now: Date): void {
+    tx.$atEnd(Prisma.sql`UPDATE identity.sessions SET ended_at = ${now}, end_reason = ${reason} WHERE id = ${id}`);
+  }
+
+  /**
+   * Ends one session, in one round trip.
+   * @param recording of the session that has ended
+   * @returns whether there was such a live session of the account
+   */
+  async end(
+    db: PlatformDb,
+    accountId: string,
+    id: string,
+    reason: EndReason,
+    now: Date,
+    recording: Recording,
+  ): Promise<boolean> {
+    const [ended] = await db.write([
+      Prisma.sql`
+        WITH ended AS (
+          UPDATE identity.sessions SET ended_at = ${now}, end_reason = ${reason}
+          WHERE id = ${id} AND user_id = ${accountId} AND ended_at IS NULL AND expires_at > ${now}
+          RETURNING id
+        ), recorded AS (${recording(Prisma.sql`EXISTS (SELECT FROM ended)`)})
+        SELECT id FROM ended`,
+    ]);
+    return ended!.length === 1;
   }
 
   /**

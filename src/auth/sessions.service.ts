@@ -30,15 +30,14 @@ export class SessionsService {
 
   /** @throws NotFoundError when it is not a live session of the caller's own */
   async end(caller: Caller, id: string): Promise<void> {
-    await this.db.run(async (tx) => {
-      const ended = await this.sessions.end(tx, caller.accountId, id, 'ended_by_owner', this.clock.now());
-      if (!ended) throw new NotFoundError('session');
-      await this.audit.recordForPlatform(tx, caller, {
-        action: 'session.ended',
-        target: { type: 'Session', id },
-        after: { reason: 'ended_by_owner' },
-      });
+    const recording = this.audit.recordingForPlatform(caller, {
+      action: 'session.ended',
+      target: { type: 'Session', id },
+      after: { reason: 'ended_by_owner' },
     });
+    const now = this.clock.now();
+    const ended = await this.sessions.end(this.db, caller.accountId, id, 'ended_by_owner', now, recording);
+    if (!ended) throw new NotFoundError('session');
   }
 }
 

@@ -1,12 +1,13 @@
 import { Injectable } from '@nestjs/common';
-import { RateLimiterPostgres, RateLimiterRes } from 'rate-limiter-flexible';
+import { Clock } from '../common/clock';
 import { TooManyRequestsError } from '../common/errors';
 import { SecretBox } from '../config/secret-box';
-import { asDomainError } from '../database/database-errors';
-import { Pools } from '../database/pools';
+import type { WriteStatement } from '../database/atomic-write';
+import { PlatformDb } from '../database/platform-db';
 import { networkOf } from './network';
+import { type Counter, type SignInAccount, SignInAttemptsRepository, type Window } from './sign-in-attempts.repository';
 
-const WINDOW_SECONDS = 15 * 60;
+const WINDOW_MS = 15 * 60_000;
 
 /** Failures within the window, after which each further try is refused unseen (docs/decisions/0010). */
 const LIMITS = {
@@ -21,12 +22,6 @@ const LIMITS = {
 } as const;
 type LimitName = keyof typeof LIMITS;
 
-/** A try that is counted as failed until it is given back. */
-export interface CountedAttempt {
-  /** Fails as the database does; what is not given back counts as a failure until the window ends. */
-  giveBack(): Promise<void>;
-}
-
 /** Refused by a limit. `isFirst` tells the refusal that opened the pause from those that follow in it. */
 export class AttemptsExhaustedError extends TooManyRequestsError {
   constructor(
@@ -37,61 +32,61 @@ export class AttemptsExhaustedError extends TooManyRequestsError {
   }
 }
 
+/** A try that is counted as failed until it is given back. */
+export interface CountedAttempt {
+  /** As statements of another write; none once it is given back. */
+  givingBack(): WriteStatement[];
+  /** Fails as the database does; what is not given back counts as a failure until the window ends. */
+  giveBack(): Promise<void>;
+}
+
+/** A sign-in that was counted, and the account that it is about. */
+export interface CountedSignIn {
+  account: SignInAccount | undefined;
+  attempt: CountedAttempt;
+  /** When the address or the account has had too many failures. */
+  refusal: AttemptsExhaustedError | undefined;
+}
+
 /**
  * Bounds how often passwords can be guessed. A try is counted before the password is looked at and given back when it
  * was right, so that parallel guesses cannot pass together. The table holds keyed digests: no address, no e-mail.
  */
 @Injectable()
 export class SignInLimits {
-  private readonly limiters: Record<LimitName, RateLimiterPostgres>;
-
   constructor(
-    pools: Pools,
+    private readonly db: PlatformDb,
+    private readonly attempts: SignInAttemptsRepository,
     private readonly box: SecretBox,
-  ) {
-    // Unnamed statements: named ones would be lost behind PgBouncer in transaction mode.
-    const storeClient = {
-      query: ({ text, values }: { text: string; values: unknown[] }) => pools.platform.query(text, values),
-    };
-    const limiter = (name: LimitName): RateLimiterPostgres =>
-      new RateLimiterPostgres({
-        storeClient,
-        storeType: 'pool',
-        schemaName: 'identity',
-        tableName: 'sign_in_attempts',
-        tableCreated: true,
-        clearExpiredByTimeout: false, // AuthCleanup does it, on one instance at a time
-        keyPrefix: name,
-        points: LIMITS[name],
-        duration: WINDOW_SECONDS,
-      });
-    this.limiters = {
-      address: limiter('address'),
-      account: limiter('account'),
-      'known-address': limiter('known-address'),
-      'current-password': limiter('current-password'),
-    };
-  }
+    private readonly clock: Clock,
+  ) {}
 
-  /**
-   * Counts a sign-in, whether or not the e-mail address belongs to an account.
-   * @param knownAddresses from which the account has signed in before
-   * @throws AttemptsExhaustedError when the address or the account has had too many failures
-   */
-  async countSignIn(email: string, address: string, knownAddresses: readonly string[]): Promise<CountedAttempt> {
+  /** Counts a sign-in, whether or not the e-mail address belongs to an account, and finds the account. */
+  async countSignIn(email: string, address: string): Promise<CountedSignIn> {
     const network = networkOf(address);
-    const isKnown = knownAddresses.some((known) => networkOf(known) === network);
-    const byAddress = await this.consume('address', network);
-    // Only now: an address that may not try any more must not use up the account's tries.
-    const byAccount = isKnown
-      ? await this.consume('known-address', `${email} ${network}`)
-      : await this.consume('account', email);
-    return { giveBack: async () => void (await Promise.all([byAddress.giveBack(), byAccount.giveBack()])) };
+    const keys = {
+      address: this.storedKey('address', network),
+      account: this.storedKey('account', email),
+      knownAddress: this.storedKey('known-address', `${email} ${network}`),
+    };
+    const window = this.window();
+    const counted = await this.attempts.countSignIn({ email, network }, keys, LIMITS.address, window);
+    const { account, byAddress, byAccount } = counted;
+    const limit = byAccount?.key === keys.knownAddress ? LIMITS['known-address'] : LIMITS.account;
+    return {
+      account,
+      attempt: this.attemptAt(byAccount ? [byAddress, byAccount] : [byAddress]),
+      refusal: refusalOf(byAddress, LIMITS.address, window) ?? (byAccount && refusalOf(byAccount, limit, window)),
+    };
   }
 
   /** @throws AttemptsExhaustedError when the current password was wrong too often */
   async countCurrentPassword(accountId: string): Promise<CountedAttempt> {
-    return this.consume('current-password', accountId);
+    const window = this.window();
+    const counter = await this.attempts.count(this.storedKey('current-password', accountId), window);
+    const refusal = refusalOf(counter, LIMITS['current-password'], window);
+    if (refusal) throw refusal;
+    return this.attemptAt([counter]);
   }
 
   /** Under which the failed tries of somebody are counted, to be forgotten with them. */
@@ -105,25 +100,27 @@ export class SignInLimits {
   }
 
   private storedKey(name: LimitName, subject: string): string {
-    return this.limiters[name].getKey(this.digestOf(subject));
+    return `${name}:${this.box.mac('sign-in-attempts', subject).toString('base64url')}`;
   }
 
-  private digestOf(subject: string): string {
-    return this.box.mac('sign-in-attempts', subject).toString('base64url');
+  private window(): Window {
+    const now = this.clock.now().getTime();
+    return { now, end: now + WINDOW_MS };
   }
 
-  private async consume(name: LimitName, subject: string): Promise<CountedAttempt> {
-    const key = this.digestOf(subject);
-    const limiter = this.limiters[name];
-    try {
-      await limiter.consume(key);
-    } catch (refusal) {
-      if (!(refusal instanceof RateLimiterRes)) throw asDomainError(refusal);
-      throw new AttemptsExhaustedError(
-        Math.ceil(refusal.msBeforeNext / 1000),
-        refusal.consumedPoints === LIMITS[name] + 1,
-      );
-    }
-    return { giveBack: async () => void (await limiter.reward(key)) };
+  private attemptAt(counters: readonly Counter[]): CountedAttempt {
+    let keys = counters.map(({ key }) => key);
+    const givingBack = (): WriteStatement[] => this.attempts.givingBack(keys, this.clock.now().getTime());
+    const giveBack = async (): Promise<void> => {
+      const statements = givingBack();
+      keys = [];
+      await this.db.write(statements);
+    };
+    return { givingBack, giveBack };
   }
+}
+
+function refusalOf({ points, expire }: Counter, limit: number, { now }: Window): AttemptsExhaustedError | undefined {
+  if (points <= limit) return undefined;
+  return new AttemptsExhaustedError(Math.ceil((Number(expire) - now) / 1000), points === limit + 1);
 }

@@ -4,9 +4,9 @@ import { AuditLog } from '../audit/audit-log';
 import { DomainError, ForbiddenError, UnauthenticatedError } from '../common/errors';
 import { PasswordsService } from '../credentials/passwords.service';
 import { PlatformDb } from '../database/platform-db';
-import { AccountsRepository, type SignInAccount } from './accounts.repository';
 import { signInAttempted } from './sign-in-attempted';
-import { AttemptsExhaustedError, type CountedAttempt, SignInLimits } from './sign-in-limits';
+import type { SignInAccount } from './sign-in-attempts.repository';
+import { type CountedAttempt, SignInLimits } from './sign-in-limits';
 
 /** Somebody who has just proved their password. */
 export interface VerifiedPerson {
@@ -15,6 +15,8 @@ export interface VerifiedPerson {
   passwordHash: string;
   /** The same password under today's parameters, where they have risen. */
   rehash: string | undefined;
+  /** To be given back: the password was right. */
+  attempt: CountedAttempt;
 }
 
 interface Refusal {
@@ -32,7 +34,6 @@ export function invalidCredentials(): UnauthenticatedError {
 export class SignInService {
   constructor(
     private readonly db: PlatformDb,
-    private readonly accounts: AccountsRepository,
     private readonly passwords: PasswordsService,
     private readonly limits: SignInLimits,
     private readonly audit: AuditLog,
@@ -55,8 +56,12 @@ export class SignInService {
   }
 
   private async prove(email: string, password: string, origin: Origin): Promise<VerifiedPerson> {
-    const account = await this.db.read((tx) => this.accounts.findForSignIn(tx, email));
-    const attempt = await this.count(email, account, origin);
+    const { account, attempt, refusal } = await this.limits.countSignIn(email, origin.address);
+    if (refusal) {
+      // Of a pause, the refusal that opens it is recorded; the rest of a flood would only fill the trail.
+      if (refusal.isFirst) await this.recordRefusal(account, origin, { result: 'denied', reason: 'too_many_attempts' });
+      throw refusal;
+    }
     const passwordHash = account?.passwordHash ?? undefined;
     const matches = await this.giveBackOnFault(attempt, () => this.passwords.verify(passwordHash, password));
     if (!account || passwordHash === undefined || !matches) {
@@ -67,24 +72,13 @@ export class SignInService {
       await this.recordRefusal(account, origin, { result: 'denied', reason: 'account_disabled' });
       throw new ForbiddenError('account_disabled', 'This account is disabled. Ask an administrator of the platform.');
     }
-    await attempt.giveBack();
-    const rehash = this.passwords.isOutdated(passwordHash) ? await this.passwords.hash(password) : undefined;
-    return { accountId: account.id, passwordHash, rehash };
+    const rehash = this.passwords.isOutdated(passwordHash)
+      ? await this.giveBackOnFault(attempt, () => this.passwords.hash(password))
+      : undefined;
+    return { accountId: account.id, passwordHash, rehash, attempt };
   }
 
-  /** Of a pause, the refusal that opens it is recorded; the rest of a flood would only fill the trail. */
-  private async count(email: string, account: SignInAccount | undefined, origin: Origin): Promise<CountedAttempt> {
-    try {
-      return await this.limits.countSignIn(email, origin.address, account?.addresses ?? []);
-    } catch (error) {
-      if (error instanceof AttemptsExhaustedError && error.isFirst) {
-        await this.recordRefusal(account, origin, { result: 'denied', reason: 'too_many_attempts' });
-      }
-      throw error;
-    }
-  }
-
-  /** A password that could not be looked at was not guessed. */
+  /** A password that could not be looked at was not guessed, and one that was right is no failure. */
   private async giveBackOnFault<Result>(attempt: CountedAttempt, work: () => Promise<Result>): Promise<Result> {
     try {
       return await work();
@@ -100,17 +94,13 @@ export class SignInService {
     origin: Origin,
     { result, reason }: Refusal,
   ): Promise<void> {
-    await this.db.run((tx) =>
-      this.audit.recordForPlatform(
-        tx,
-        { type: 'anonymous', origin },
-        {
-          action: 'session.refused',
-          result,
-          ...(account && { target: { type: 'Account', id: account.id } }),
-          after: { reason },
-        },
-      ),
-    );
+    const who = { type: 'anonymous', origin } as const;
+    const recording = this.audit.recordingForPlatform(who, {
+      action: 'session.refused',
+      result,
+      ...(account && { target: { type: 'Account', id: account.id } }),
+      after: { reason },
+    });
+    await this.db.write([recording()]);
   }
 }

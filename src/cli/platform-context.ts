@@ -2,6 +2,7 @@ import { type INestApplicationContext, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { AuditEventsRepository } from '../audit/audit-events.repository';
 import { AuditLog } from '../audit/audit-log';
+import { SignInAttemptsRepository } from '../auth/sign-in-attempts.repository';
 import { SignInLimits } from '../auth/sign-in-limits';
 import { SigningKeysRepository } from '../auth/signing-keys.repository';
 import { SigningKeysService } from '../auth/signing-keys.service';
@@ -37,6 +38,7 @@ export async function withPlatform<Result>(
         AuditLog,
         SigningKeysRepository,
         SigningKeysService,
+        SignInAttemptsRepository,
         SignInLimits,
         ErasuresRepository,
         ErasuresService,

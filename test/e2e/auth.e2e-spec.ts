@@ -5,6 +5,7 @@ import { PasswordsService } from '../../src/credentials/passwords.service';
 import { type Account, bearer, claimsOf, newAccount, newSession } from '../support/account';
 import type { ApiResponse } from '../support/api-client';
 import { createTestApp, type TestApp, type Tokens } from '../support/app';
+import { eventually } from '../support/eventually';
 
 const NEW_PASSWORD = 'seven wet otters sing';
 
@@ -54,6 +55,28 @@ describe('POST /v1/auth/login', () => {
   it('takes the e-mail address however it is written', async () => {
     const person = await newAccount(app);
     expect((await login({ ...person, email: `  ${person.email.toUpperCase()} ` })).status).toBe(200);
+  });
+
+  it.each([
+    ['its password is changed', 'UPDATE identity.credentials SET password_hash = $2 WHERE user_id = $1'],
+    ['it is disabled', `UPDATE identity.users SET status = 'disabled' WHERE id = $1 AND $2 <> ''`],
+  ])('starts no session of an account while %s', async (_, change) => {
+    const person = await newAccount(app);
+    const changing = await app.database.connect('admin');
+    await changing.query('BEGIN');
+    await changing.query('SELECT FROM identity.users WHERE id = $1 FOR UPDATE', [person.id]);
+    const response = login(person).then((answer) => answer);
+    const waiting = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+    await eventually(async () => expect(await app.database.query('admin', waiting)).toHaveLength(1));
+    await changing.query(change, [person.id, await app.nest.get(PasswordsService).hash(NEW_PASSWORD)]);
+    await changing.query('COMMIT');
+    await changing.end();
+    (await response).expectProblem(401, 'invalid_credentials');
+    expect(await app.database.query('admin', 'SELECT FROM identity.sessions WHERE user_id = $1', [person.id])).toEqual(
+      [],
+    );
+    const events = `SELECT action FROM audit.events WHERE actor_account_id = $1 AND action = 'session.started'`;
+    expect(await app.database.query('admin', events, [person.id])).toEqual([]);
   });
 
   it('gives the same answer to a wrong password and to an unknown e-mail address', async () => {

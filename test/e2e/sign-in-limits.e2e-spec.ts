@@ -112,6 +112,24 @@ describe('the limit on sign-ins', () => {
     for (let count = 0; count < PER_ADDRESS + 1; count++) expect((await login(person, address)).status).toBe(200);
   });
 
+  it('gives back what was right, however many sign in at once from one address', async () => {
+    const [address] = newAddresses(1) as [string];
+    const people = await Promise.all(Array.from({ length: 5 }, () => newAccount(app)));
+    const responses = await Promise.all(
+      Array.from({ length: PER_ADDRESS }, (_, index) => login(people[index % people.length]!, address)),
+    );
+    expect(countOf(responses, 200)).toBe(PER_ADDRESS);
+    expect((await guess(unknownEmail(), address)).status).toBe(401);
+  });
+
+  it('gives back what was right and is answered from before', async () => {
+    const { email, password } = await newAccount(app);
+    const [address] = newAddresses(1) as [string];
+    const again = () =>
+      app.anonymous(address).post('/v1/auth/login', { email, password }).set('idempotency-key', 'the-same');
+    for (let count = 0; count < PER_ADDRESS + 1; count++) expect((await again()).status).toBe(200);
+  });
+
   it('records the refusal that opens a pause, not the flood behind it', async () => {
     const person = await newAccount(app);
     for (const address of newAddresses(PER_ACCOUNT + 5)) await guess(person.email, address);
@@ -127,6 +145,25 @@ describe('the limit on sign-ins', () => {
     const rows = await app.database.query<{ key: string }>('admin', 'SELECT key FROM identity.sign_in_attempts');
     expect(rows.length).toBeGreaterThan(0);
     for (const { key } of rows) expect(key).toMatch(/^(address|account|known-address|current-password):[\w-]{43}$/);
+  });
+});
+
+describe('a session that cannot start though the password was right', () => {
+  it('does not count as a failure', async () => {
+    const impatient = await createTestApp({ POSTGRES_LOCK_TIMEOUT_MS: 100 });
+    try {
+      const { id, email, password } = await newAccount(impatient);
+      const lock = await impatient.database.connect('admin');
+      await lock.query('BEGIN');
+      await lock.query('SELECT FROM identity.users WHERE id = $1 FOR UPDATE', [id]);
+      const response = await impatient.anonymous().post('/v1/auth/login', { email, password });
+      response.expectProblem(504, 'database_timeout');
+      await lock.end();
+      const counted = await impatient.database.query('admin', 'SELECT FROM identity.sign_in_attempts WHERE points > 0');
+      expect(counted).toEqual([]);
+    } finally {
+      await impatient.close();
+    }
   });
 });
 
