@@ -1,10 +1,11 @@
 import { Injectable } from '@nestjs/common';
-import type { Prisma } from '@prisma/client';
+import { Prisma } from '@prisma/client';
+import type { Recording } from '../audit/audit-events.repository';
 import { ConflictError, NotFoundError, PreconditionFailedError } from '../common/errors';
 import { newId } from '../common/id';
 import { normalizeName } from '../common/text';
 import { asConflict } from '../database/database-errors';
-import type { TenantTx } from '../database/tenant-db';
+import type { TenantDb, TenantTx } from '../database/tenant-db';
 import { type UsersQuestion, usersStatement } from './user-list-statements.repository';
 import type { AssignedRoleRow, HeldRoleRow } from './user-roles.repository';
 import { userStatement } from './user-statements.repository';
@@ -25,6 +26,13 @@ export type UserRow = Prisma.MembershipGetPayload<{ select: typeof userColumns }
 export type FoundUser<Role extends AssignedRoleRow = AssignedRoleRow> = UserRow & { roles?: Role[] };
 
 const EXISTS = { code: 'user_exists', pointer: '/email', message: 'This person is a user of the tenant already.' };
+const CONFLICTS = { memberships_tenant_id_user_id_key: EXISTS, memberships_tenant_id_email_key: EXISTS };
+
+/** Somebody who is a user from now on. */
+export function newUserRow({ email, name }: { email: string; name: string }, now: Date): UserRow {
+  const nameKey = normalizeName(name);
+  return { id: newId(), email, name, nameKey, status: 'active', version: 1, createdAt: now, updatedAt: now };
+}
 
 @Injectable()
 export class UsersRepository {
@@ -62,7 +70,26 @@ export class UsersRepository {
         select: userColumns,
       });
     } catch (error) {
-      throw asConflict(error, { memberships_tenant_id_user_id_key: EXISTS, memberships_tenant_id_email_key: EXISTS });
+      throw asConflict(error, CONFLICTS);
+    }
+  }
+
+  /**
+   * Adds a person to the tenant, with an account if there is none, in one round trip.
+   * @throws ConflictError when the person is a user of the tenant already
+   */
+  async add(db: TenantDb, tenantId: string, user: UserRow, recording: Recording): Promise<void> {
+    const { id, email, name, nameKey, status, version, createdAt, updatedAt } = user;
+    try {
+      await db.write(tenantId, [
+        Prisma.sql`
+          INSERT INTO app.memberships (tenant_id, id, user_id, email, name, name_key, status, version, created_at, updated_at)
+          SELECT ${tenantId}, ${id}, account.user_id, ${email}, ${name}, ${nameKey}, ${status}, ${version}, ${createdAt}, ${updatedAt}
+          FROM identity.ensure_user(${newId()}, ${email}, ${name}) account`,
+        recording(),
+      ]);
+    } catch (error) {
+      throw asConflict(error, CONFLICTS);
     }
   }
 

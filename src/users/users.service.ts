@@ -22,7 +22,7 @@ import {
 } from './user.dto';
 import { UserRolesRepository } from './user-roles.repository';
 import { UserRolesService } from './user-roles.service';
-import { type FoundUser, type UserRow, UsersRepository } from './users.repository';
+import { type FoundUser, newUserRow, type UserRow, UsersRepository } from './users.repository';
 
 @Injectable()
 export class UsersService {
@@ -64,6 +64,7 @@ export class UsersService {
    * @throws ForbiddenError when the roles give what the actor does not hold
    */
   async create(actor: Actor, input: CreateUserDto): Promise<UserDto> {
+    if (input.password === undefined && !input.roleIds?.length) return this.createAlone(actor, input);
     const passwordHash = await this.firstPassword(actor, input);
     return this.db.run(actor.tenantId, async (tx) => {
       const accountId = await this.users.ensureAccount(tx, { ...input, passwordHash, pointer: '/password' });
@@ -120,6 +121,20 @@ export class UsersService {
         before: toUserDto(before),
       });
     });
+  }
+
+  /** Without password and roles nothing has to be asked first. */
+  private async createAlone(actor: Actor, input: CreateUserDto): Promise<UserDto> {
+    const row = newUserRow(input, this.clock.now());
+    authorize(actor, 'invite', 'User', row, ['email', 'name']);
+    const target = { type: 'User', id: row.id };
+    const recording = this.audit.recording(actor.tenantId, actor, {
+      action: 'user.added',
+      target,
+      after: toUserDto(row),
+    });
+    await this.users.add(this.db, actor.tenantId, row, recording);
+    return visible(actor, 'User', row, toUserDto(row));
   }
 
   private async firstPassword(actor: Actor, { password, email, name }: CreateUserDto): Promise<string | undefined> {
