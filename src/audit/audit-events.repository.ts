@@ -18,6 +18,16 @@ export type NewAuditEvent = Omit<AuditEventRow, 'before' | 'after'> & {
 /** The statement that writes an event; where a condition is given, only if it holds. */
 export type Recording = (condition?: Prisma.Sql) => Prisma.Sql;
 
+/**
+ * A change and its event in one statement; where the change finds nothing to change, there is no event.
+ * @param change returns the `id` of what it has changed, and so does the statement
+ */
+export function recordedChange(change: Prisma.Sql, recording: Recording): Prisma.Sql {
+  return Prisma.sql`
+    WITH changed AS (${change}), recorded AS (${recording(Prisma.sql`EXISTS (SELECT FROM changed)`)})
+    SELECT id FROM changed`;
+}
+
 @Injectable()
 export class AuditEventsRepository {
   /** It is written when the transaction commits, or not at all. */

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Prisma } from '@prisma/client';
-import type { Recording } from '../audit/audit-events.repository';
+import { recordedChange, type Recording } from '../audit/audit-events.repository';
 import { afterCursor, type Order, orderBy, rowsFor } from '../common/keyset';
 import type { PlatformDb, PlatformTx } from '../database/platform-db';
 import { networkOf } from './network';
@@ -106,15 +106,11 @@ export class SessionsRepository {
     now: Date,
     recording: Recording,
   ): Promise<boolean> {
-    const [ended] = await db.write([
-      Prisma.sql`
-        WITH ended AS (
-          UPDATE identity.sessions SET ended_at = ${now}, end_reason = ${reason}
-          WHERE id = ${id} AND user_id = ${accountId} AND ended_at IS NULL AND expires_at > ${now}
-          RETURNING id
-        ), recorded AS (${recording(Prisma.sql`EXISTS (SELECT FROM ended)`)})
-        SELECT id FROM ended`,
-    ]);
+    const ending = Prisma.sql`
+      UPDATE identity.sessions SET ended_at = ${now}, end_reason = ${reason}
+      WHERE id = ${id} AND user_id = ${accountId} AND ended_at IS NULL AND expires_at > ${now}
+      RETURNING id`;
+    const [ended] = await db.write([recordedChange(ending, recording)]);
     return ended!.length === 1;
   }
 

@@ -1,11 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { Prisma } from '@prisma/client';
+import type { Recording } from '../audit/audit-events.repository';
 import { ConflictError, NotFoundError, PreconditionFailedError } from '../common/errors';
 import { newId } from '../common/id';
 import type { Order } from '../common/keyset';
 import { normalizeName } from '../common/text';
 import { asConflict } from '../database/database-errors';
-import type { TenantTx } from '../database/tenant-db';
+import type { TenantDb, TenantTx } from '../database/tenant-db';
 import { type Permission, SYSTEM_ROLE_KEYS, SYSTEM_ROLES } from '../access/system-roles';
 import type { ListRolesQuery } from './role.dto';
 import { rolesStatement } from './role-statements.repository';
@@ -30,27 +31,54 @@ const roleColumns = {
 export type RoleRow = Prisma.RoleGetPayload<{ select: typeof roleColumns }>;
 const NAME_TAKEN = { code: 'role_name_taken', pointer: '/name', message: 'Another role of this tenant has this name.' };
 
+/** A role that is there from now on. */
+export function newRoleRow(
+  role: { name: string; description: string; permissions: readonly Permission[] },
+  now: Date,
+): RoleRow {
+  return {
+    id: newId(),
+    systemKey: null,
+    name: role.name,
+    nameKey: normalizeName(role.name),
+    description: role.description,
+    version: 1,
+    createdAt: now,
+    updatedAt: now,
+    permissions: role.permissions.map(({ subject, action, conditions, fields, inverted }) => ({
+      subject,
+      action,
+      conditions: (conditions as Prisma.JsonObject | undefined) ?? null,
+      fields: fields ?? [],
+      inverted: inverted ?? false,
+    })),
+  };
+}
+
 @Injectable()
 export class RolesRepository {
-  async create(tx: TenantTx, role: { name: string; description: string; permissions: Permission[] }): Promise<RoleRow> {
-    const { tenantId } = tx;
-    const id = newId();
+  /**
+   * Adds a role of the tenant's own, in one round trip.
+   * @throws ConflictError when another role has its name
+   */
+  async add(db: TenantDb, tenantId: string, role: RoleRow, recording: Recording): Promise<void> {
+    const { id, name, nameKey, description, version, createdAt, updatedAt } = role;
+    const held = JSON.stringify(role.permissions.map((rule, position) => ({ ...rule, id: newId(), position })));
     try {
-      await tx.role.create({
-        data: {
-          tenantId,
-          id,
-          name: role.name,
-          nameKey: normalizeName(role.name),
-          description: role.description,
-        },
-        select: { id: true },
-      });
+      await db.write(tenantId, [
+        Prisma.sql`
+          INSERT INTO app.roles (tenant_id, id, name, name_key, description, version, created_at, updated_at)
+          VALUES (${tenantId}, ${id}, ${name}, ${nameKey}, ${description}, ${version}, ${createdAt}, ${updatedAt})`,
+        Prisma.sql`
+          INSERT INTO app.role_permissions (tenant_id, id, role_id, position, subject, action, conditions, fields, inverted)
+          SELECT ${tenantId}, p.id, ${id}, p.position, p.subject, p.action, p.conditions, p.fields, p.inverted
+          FROM jsonb_to_recordset(${held}) AS p (id uuid, position int, subject text, action text, conditions jsonb,
+            fields text[], inverted boolean)`,
+        recording(),
+      ]);
     } catch (error) {
       throw asConflict(error, { roles_tenant_id_name_key_key: NAME_TAKEN });
     }
-    await this.addPermissions(tx, id, role.permissions);
-    return this.read(tx, id);
   }
 
   /** The roles that come with each tenant. @returns the id of the owner role */

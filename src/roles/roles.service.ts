@@ -14,7 +14,7 @@ import { TenantDb, type TenantTx } from '../database/tenant-db';
 import { normalizeConditions } from './normalize-conditions';
 import type { PermissionDto } from './permission.dto';
 import { type CreateRoleDto, type ListRolesQuery, ROLE_SORTS, type RoleDto, type UpdateRoleDto } from './role.dto';
-import { type RoleRow, RolesRepository } from './roles.repository';
+import { newRoleRow, type RoleRow, RolesRepository } from './roles.repository';
 import { permissionsOfRow, toPermissionDto, toRoleDto } from './to-role-dto';
 
 @Injectable()
@@ -48,16 +48,15 @@ export class RolesService {
   async create(actor: Actor, input: CreateRoleDto): Promise<RoleDto> {
     const permissions = input.permissions.map(toPermission);
     assertMayGrant(actor, permissions);
-    return this.db.run(actor.tenantId, async (tx) => {
-      const row = await this.roles.create(tx, { name: input.name, description: input.description ?? '', permissions });
-      authorize(actor, 'create', 'Role', row, namesOf(input));
-      await this.audit.record(tx, actor, {
-        action: 'role.created',
-        target: { type: 'Role', id: row.id },
-        after: toRoleDto(row),
-      });
-      return visible(actor, 'Role', row, toRoleDto(row));
+    const row = newRoleRow({ name: input.name, description: input.description ?? '', permissions }, this.clock.now());
+    authorize(actor, 'create', 'Role', row, namesOf(input));
+    const recording = this.audit.recording(actor.tenantId, actor, {
+      action: 'role.created',
+      target: { type: 'Role', id: row.id },
+      after: toRoleDto(row),
     });
+    await this.roles.add(this.db, actor.tenantId, row, recording);
+    return visible(actor, 'Role', row, toRoleDto(row));
   }
 
   /**

@@ -1,11 +1,12 @@
 import { Injectable } from '@nestjs/common';
-import type { Prisma } from '@prisma/client';
+import { Prisma } from '@prisma/client';
+import { recordedChange, type Recording } from '../audit/audit-events.repository';
 import { NotFoundError, PreconditionFailedError } from '../common/errors';
 import type { Order } from '../common/keyset';
 import { normalizeName } from '../common/text';
 import { asConflict } from '../database/database-errors';
 import type { PlatformTx } from '../database/platform-db';
-import type { TenantTx } from '../database/tenant-db';
+import type { TenantDb, TenantTx } from '../database/tenant-db';
 import type { ListTenantsQuery } from './tenant.dto';
 import { tenantsStatement } from './tenant-statements.repository';
 
@@ -28,6 +29,12 @@ export type TenantChange = Partial<Pick<TenantRow, 'name' | 'slug' | 'status' | 
 const SLUG_TAKEN = {
   tenants_slug_key: { code: 'slug_taken', pointer: '/slug', message: 'Another tenant has this slug.' },
 };
+
+/** A tenant after a change. */
+export function changedTenantRow(before: TenantRow, change: TenantChange, now: Date): TenantRow {
+  const after = { ...before, ...change };
+  return { ...after, nameKey: normalizeName(after.name), version: before.version + 1, updatedAt: now };
+}
 
 @Injectable()
 export class TenantsRepository {
@@ -52,27 +59,25 @@ export class TenantsRepository {
   }
 
   /**
+   * Changes a tenant that is as `before` still, in one round trip.
    * @throws NotFoundError when it has gone
-   * @throws PreconditionFailedError when its version is not `version` any more
+   * @throws PreconditionFailedError when its version is another one
    */
-  async update(tx: TenantTx, version: number, change: TenantChange, now: Date): Promise<TenantRow> {
+  async update(db: TenantDb, before: TenantRow, after: TenantRow, recording: Recording): Promise<void> {
+    const { id, slug, name, nameKey, status, version, updatedAt, deletedAt, purgeAfter } = after;
+    const change = Prisma.sql`
+      UPDATE app.tenants SET slug = ${slug}, name = ${name}, name_key = ${nameKey}, status = ${status}, version = ${version},
+        updated_at = ${updatedAt}, deleted_at = ${deletedAt}, purge_after = ${purgeAfter}
+      WHERE id = ${id} AND version = ${before.version}
+      RETURNING id`;
     try {
-      const { count } = await tx.tenant.updateMany({
-        where: { id: tx.tenantId, version },
-        data: {
-          ...change,
-          ...(change.name !== undefined && { nameKey: normalizeName(change.name) }),
-          version: { increment: 1 },
-          updatedAt: now,
-        },
-      });
-      const row = await this.find(tx, {});
-      if (!row) throw new NotFoundError('tenant');
-      if (count === 0) throw new PreconditionFailedError();
-      return row;
+      const [changed] = await db.write(id, [recordedChange(change, recording)]);
+      if (changed!.length === 1) return;
     } catch (error) {
       throw asConflict(error, SLUG_TAKEN);
     }
+    const now = await db.read(id, (tx) => this.find(tx, {}));
+    throw now ? new PreconditionFailedError() : new NotFoundError('tenant');
   }
 
   /** The ids of the tenants whose time to be restored is over, the oldest first. */

@@ -14,7 +14,7 @@ import { pick } from '../common/pick';
 import { Env } from '../config/env';
 import { PasswordsService } from '../credentials/passwords.service';
 import { PlatformDb } from '../database/platform-db';
-import { TenantDb, type TenantTx } from '../database/tenant-db';
+import { TenantDb } from '../database/tenant-db';
 import { RolesRepository } from '../roles/roles.repository';
 import { UserRolesRepository } from '../users/user-roles.repository';
 import { UsersRepository } from '../users/users.repository';
@@ -26,7 +26,7 @@ import {
   type TenantDto,
   type UpdateTenantDto,
 } from './tenant.dto';
-import { type TenantChange, type TenantRow, TenantsRepository } from './tenants.repository';
+import { changedTenantRow, type TenantChange, type TenantRow, TenantsRepository } from './tenants.repository';
 import { toTenantDto } from './to-tenant-dto';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -81,7 +81,11 @@ export class TenantsService {
       const accountId = await this.users.ensureAccount(tx, { ...owner, passwordHash, pointer: '/owner/password' });
       const user = await this.users.create(tx, { accountId, email: owner.email, name: owner.name });
       await this.userRoles.assign(tx, user.id, ownerRoleId, null);
-      await this.record(tx, caller, 'tenant.created', undefined, tenant, { ownerId: user.id });
+      await this.audit.record(tx, caller, {
+        action: 'tenant.created',
+        target: { type: 'Tenant', id: tenant.id },
+        after: { ...toTenantDto(tenant), ownerId: user.id },
+      });
       return toTenantDto(tenant);
     });
   }
@@ -136,32 +140,21 @@ export class TenantsService {
     decide: (row: TenantRow) => TenantChange | undefined,
     { deletedToo = false } = {},
   ): Promise<TenantDto> {
-    return this.tenantDb.run(actor.tenantId, async (tx) => {
-      const before = await this.tenants.find(tx, accessibleWhere(actor.ability, 'read', 'Tenant'));
-      if (!before || (before.deletedAt && !deletedToo)) throw new NotFoundError('tenant');
-      if (version !== undefined && version !== before.version) throw new PreconditionFailedError();
-      const change = decide(before);
-      if (!change) return view(actor, before);
-      const after = await this.tenants.update(tx, before.version, change, this.clock.now());
-      await this.record(tx, actor, action, before, after);
-      return view(actor, after);
-    });
-  }
-
-  private record(
-    tx: TenantTx,
-    who: Actor | Caller,
-    action: AuditAction,
-    before: TenantRow | undefined,
-    after: TenantRow,
-    more?: object,
-  ): Promise<void> {
-    return this.audit.record(tx, who, {
+    const accessible = accessibleWhere(actor.ability, 'read', 'Tenant');
+    const before = await this.tenantDb.read(actor.tenantId, (tx) => this.tenants.find(tx, accessible));
+    if (!before || (before.deletedAt && !deletedToo)) throw new NotFoundError('tenant');
+    if (version !== undefined && version !== before.version) throw new PreconditionFailedError();
+    const change = decide(before);
+    if (!change) return view(actor, before);
+    const after = changedTenantRow(before, change, this.clock.now());
+    const recording = this.audit.recording(actor.tenantId, actor, {
       action,
       target: { type: 'Tenant', id: after.id },
-      ...(before && { before: toTenantDto(before) }),
-      after: { ...toTenantDto(after), ...more },
+      before: toTenantDto(before),
+      after: toTenantDto(after),
     });
+    await this.tenants.update(this.tenantDb, before, after, recording);
+    return view(actor, after);
   }
 }
 

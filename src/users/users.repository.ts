@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Prisma } from '@prisma/client';
-import type { Recording } from '../audit/audit-events.repository';
+import { recordedChange, type Recording } from '../audit/audit-events.repository';
 import { ConflictError, NotFoundError, PreconditionFailedError } from '../common/errors';
 import { newId } from '../common/id';
 import { normalizeName } from '../common/text';
@@ -32,6 +32,11 @@ const CONFLICTS = { memberships_tenant_id_user_id_key: EXISTS, memberships_tenan
 export function newUserRow({ email, name }: { email: string; name: string }, now: Date): UserRow {
   const nameKey = normalizeName(name);
   return { id: newId(), email, name, nameKey, status: 'active', version: 1, createdAt: now, updatedAt: now };
+}
+
+/** A user under another name. */
+export function renamedUserRow(before: UserRow, name: string, now: Date): UserRow {
+  return { ...before, name, nameKey: normalizeName(name), version: before.version + 1, updatedAt: now };
 }
 
 @Injectable()
@@ -143,6 +148,23 @@ export class UsersRepository {
     if (!row) throw new NotFoundError('user');
     if (count === 0) throw new PreconditionFailedError();
     return row;
+  }
+
+  /**
+   * Renames a user who is as `before` still, in one round trip.
+   * @throws NotFoundError when the user has gone
+   * @throws PreconditionFailedError when its version is another one
+   */
+  async rename(db: TenantDb, tenantId: string, before: UserRow, after: UserRow, recording: Recording): Promise<void> {
+    const { id, name, nameKey, version, updatedAt } = after;
+    const renaming = Prisma.sql`
+      UPDATE app.memberships SET name = ${name}, name_key = ${nameKey}, version = ${version}, updated_at = ${updatedAt}
+      WHERE tenant_id = ${tenantId} AND id = ${id} AND version = ${before.version}
+      RETURNING id`;
+    const [renamed] = await db.write(tenantId, [recordedChange(renaming, recording)]);
+    if (renamed!.length === 1) return;
+    const now = await db.read(tenantId, (tx) => this.find(tx, id, {}));
+    throw now ? new PreconditionFailedError() : new NotFoundError('user');
   }
 
   async delete(tx: TenantTx, id: string): Promise<void> {

@@ -65,6 +65,20 @@ describe('round trips to PostgreSQL', () => {
     expect(await tripsOf(create)).toEqual([OF_TENANT, OF_TENANT]);
   });
 
+  it('creating a role with what it permits: who asks, and role, permissions and event', async () => {
+    const role = { name: 'Greeter', permissions: [{ subject: 'User', action: 'read', fields: ['name'] }] };
+    const create = () => cast.owner.post(`/v1/tenants/${cast.tenant.id}/roles`, role).expect(201);
+    expect(await tripsOf(create)).toEqual([OF_TENANT, OF_TENANT]);
+  });
+
+  it.each([
+    ['renaming a user', () => `${users()}/${cast.viewer.id}`],
+    ['renaming the tenant', () => `/v1/tenants/${cast.tenant.id}`],
+  ])('%s: who asks, what it was, and the change with its event', async (_, path) => {
+    const rename = () => cast.owner.patch(path(), { name: 'Renamed' }).expect(200);
+    expect(await tripsOf(rename)).toEqual([OF_TENANT, OF_TENANT, OF_TENANT]);
+  });
+
   it('a refusal: who asks, and the event', async () => {
     const refused = () => cast.viewer.post(users(), nobody()).expect(403);
     expect(await tripsOf(refused)).toEqual([OF_TENANT, OF_TENANT]);
