@@ -24,21 +24,30 @@ interface Answer {
   isReplay: boolean;
 }
 
-async function call(method: 'GET' | 'POST', name?: string, key?: string): Promise<Answer> {
-  const response = await fetch(`${stage.url}/v1/tenants/${stage.tenantId}/roles`, {
+interface Call {
+  /** Below the tenant's roles. */
+  path?: string;
+  name?: string;
+  key?: string | undefined;
+}
+
+async function call(method: 'GET' | 'POST' | 'PATCH', { path = '', name, key }: Call = {}): Promise<Answer> {
+  const response = await fetch(`${stage.url}/v1/tenants/${stage.tenantId}/roles${path}`, {
     method,
     headers: {
       authorization: `Bearer ${stage.accessToken}`,
       ...(name && { 'content-type': 'application/json' }),
       ...(key && { 'idempotency-key': key }),
+      ...(method === 'PATCH' && { 'if-match': '*' }),
     },
-    ...(name && { body: JSON.stringify({ name, permissions: [] }) }),
+    ...(name && { body: JSON.stringify({ name, ...(method === 'POST' && { permissions: [] }) }) }),
   });
   const { code, id } = (await response.json()) as { code?: string; id?: string };
   return { status: response.status, code, id, isReplay: response.headers.has('idempotency-replayed') };
 }
 const read = (): Promise<Answer> => call('GET');
-const write = (name: string, key?: string): Promise<Answer> => call('POST', name, key);
+const write = (name: string, key?: string): Promise<Answer> => call('POST', { name, key });
+const rename = (id: string | undefined, name: string): Promise<Answer> => call('PATCH', { path: `/${id}`, name });
 
 const idsOf = (name: string): Promise<string[]> =>
   stage.asOwner(async (client) => {
@@ -96,13 +105,25 @@ describe('a write without an Idempotency-Key', () => {
     expect(await idsOf('begun')).toEqual([id]);
   });
 
-  it('is not repeated when its backend is terminated in its middle, and has left nothing behind', async () => {
+  it('of one round trip is repeated when its backend is terminated in its middle, and done once', async () => {
     await hold('SHARE', 'audit.events'); // after the role
     const answer = write('interrupted');
     await interrupt("wait_event_type = 'Lock'");
     await lift();
+    const { status, id } = await answer;
+    expect(status).toBe(201);
+    expect(await idsOf('interrupted')).toEqual([id]);
+  });
+
+  it('of several is not repeated when its backend is terminated in its middle, and has left nothing behind', async () => {
+    const { id } = await write('as it was');
+    await hold('SHARE', 'audit.events');
+    const answer = rename(id, 'renamed');
+    await interrupt("wait_event_type = 'Lock'");
+    await lift();
     expect(await answer).toMatchObject({ status: 503, code: 'database_unavailable' });
-    expect(await idsOf('interrupted')).toEqual([]);
+    expect(await idsOf('renamed')).toEqual([]);
+    expect(await idsOf('as it was')).toEqual([id]);
   });
 });
 
