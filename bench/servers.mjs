@@ -42,11 +42,11 @@ export async function startDatabase(dataDir) {
 
 /**
  * The built application as `npm start` runs it in production.
- * @param {{ urls: Record<string, string>, secretKey: string, dataDir: string, profileDir?: string }} options
- *   profileDir: where Node writes a CPU profile when it stops
+ * @param {{ urls: Record<string, string>, secretKey: string, dataDir: string, profileDir?: string, env?: Record<string, string> }} options
+ *   profileDir: where Node writes a CPU profile when it stops; env: further variables
  * @returns {Promise<Server>}
  */
-export async function startTenantry({ urls, secretKey, dataDir, profileDir }) {
+export async function startTenantry({ urls, secretKey, dataDir, profileDir, env = {} }) {
   const profiling = profileDir ? ['--cpu-prof', '--cpu-prof-dir', profileDir] : [];
   const child = spawn(process.execPath, [...profiling, path.join(DIST, 'main.js')], {
     cwd: dataDir, // where no .env lies
@@ -59,6 +59,7 @@ export async function startTenantry({ urls, secretKey, dataDir, profileDir }) {
       POSTGRES_PLATFORM_URL: urls.platform,
       SECRET_KEY: secretKey,
       LOG_LEVEL: 'warn', // no peer writes a line for each request
+      ...env,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
