@@ -1,5 +1,3 @@
-import { ZxcvbnFactory } from '@zxcvbn-ts/core';
-import { adjacencyGraphs, dictionary } from '@zxcvbn-ts/language-common';
 import type { FieldError } from '../common/errors';
 import { isStorableText } from '../common/text';
 
@@ -19,11 +17,6 @@ const MIN_IMPERSONAL_SCORE = 3;
 /** A shorter word is no help in guessing, and could stand in any password by chance. */
 const MIN_PERSONAL_WORD_LENGTH = 3;
 const PRODUCT_WORDS = ['tenantry'];
-/** zxcvbn's time grows with the square of the length; beyond this it looks at the beginning alone. */
-const MAX_ESTIMATED_LENGTH = 64;
-
-const estimator = new ZxcvbnFactory({ dictionary, graphs: adjacencyGraphs, maxLength: MAX_ESTIMATED_LENGTH });
-
 /** The form in which passwords are counted, judged and hashed, so that a keyboard's way to compose "é" makes no difference. */
 export function normalizePassword(password: string): string {
   return password.normalize('NFKC');
@@ -69,6 +62,8 @@ export function findPasswordFault(
 }
 
 function isGuessable(password: string, words: string[]): boolean {
+  // oxlint-disable-next-line typescript/no-require-imports -- loaded only where a password is chosen
+  const { estimator } = require('./password-estimator') as typeof import('./password-estimator');
   if (estimator.check(password, words).score < MIN_SCORE) return true;
   const impersonal = without(password.toLowerCase(), words);
   return impersonal.length < password.length && estimator.check(impersonal).score < MIN_IMPERSONAL_SCORE;
