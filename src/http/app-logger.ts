@@ -1,7 +1,6 @@
 import { hostname } from 'node:os';
 import { Logger as NestPinoLogger, PinoLogger } from 'nestjs-pino';
 import pino from 'pino';
-import { prettyFactory } from 'pino-pretty';
 import type { Env } from '../config/env';
 import { readPostgresUrl } from '../common/postgres-url';
 import { POSTGRES_URLS, SECRET_VARIABLES } from '../config/secret-variables';
@@ -102,6 +101,8 @@ function jsonOutput(isOneOfSeveral: boolean): pino.DestinationStream {
 function readableOutput(
   destination: pino.DestinationStream = pino.destination({ dest: STDOUT, sync: true }),
 ): pino.DestinationStream {
+  // oxlint-disable-next-line typescript/no-require-imports -- loaded only where people read the lines
+  const { prettyFactory } = require('pino-pretty') as typeof import('pino-pretty');
   const format = prettyFactory({
     colorize: process.stdout.isTTY,
     ignore: 'pid,hostname,worker,context',
