@@ -2,6 +2,7 @@ import { tracing } from './tracing/tracing'; // first: it patches what the other
 import cluster from 'node:cluster';
 import { Logger } from '@nestjs/common';
 import { StartupError } from './common/errors';
+import { keepMemorySmall } from './common/memory-settings';
 import { readApplicationBackups } from './config/backup-env';
 import { loadDotEnv } from './config/dot-env';
 import { type Env, readEnv } from './config/env';
@@ -21,6 +22,7 @@ interface Running {
 }
 
 async function start(): Promise<Running> {
+  keepMemorySmall();
   loadDotEnv();
   const env = readEnv(withArguments(process.argv.slice(2)));
   const logger = new AppLogger(env, tracing);

@@ -1,5 +1,6 @@
 import type { LoggerService } from '@nestjs/common';
 import { type BootstrappedAdministrator, BootstrapAdministrator } from './auth/bootstrap-administrator';
+import { collectGarbageOfStart } from './common/memory-settings';
 import { readApplicationBackups } from './config/backup-env';
 import type { Env } from './config/env';
 import { createApp } from './create-app';
@@ -36,6 +37,7 @@ export async function serve(env: Env, urls: DatabaseUrls, logger: LoggerService)
   try {
     const administrator = await app.get(BootstrapAdministrator).ensureAdministrator();
     await app.listen(env.PORT, env.HOST);
+    collectGarbageOfStart();
     return {
       url: await app.getUrl(),
       metricsPort: app.get(MetricsServer).port,
