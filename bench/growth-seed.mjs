@@ -94,7 +94,7 @@ async function seed(adminUrl, secretKey, sizes, areCallers, areTargets) {
     const { rows: people } = await client.query(
       `SELECT tenant_id, user_id, account_id, session_id, email, ${areCallers} AS is_caller FROM people WHERE ${areTargets} ORDER BY tenant_id`,
     );
-    return toTargets(people, await tokenIssuer(client, secretKey));
+    return await toTargets(people, await tokenIssuer(client, secretKey));
   } finally {
     await client.end();
   }

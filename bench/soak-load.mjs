@@ -21,7 +21,7 @@ const agent = new Agent({ keepAlive: true });
 const bag = Object.entries(JOURNEYS).flatMap(([name, { weight }]) => Array(weight).fill(name));
 
 process.on('message', (order) => {
-  load(order).then((walked) => process.send(walked));
+  void load(order).then((walked) => process.send(walked));
 });
 process.on('disconnect', () => process.exit()); // the parent is gone
 

@@ -134,7 +134,9 @@ function startSoakLoad(targetsFile) {
       child.send(order);
       return Promise.race([walked, ended]);
     },
-    stop: async () => void child.disconnect(),
+    async stop() {
+      if (child.connected) child.disconnect();
+    },
   };
 }
 
