@@ -10,7 +10,7 @@ import { median, ratiosByRound } from './statistics.mjs';
 
 const ROUNDS = 5;
 const SECONDS = 1;
-const WARM_UP_SECONDS = 1;
+const WARM_UP_SECONDS = 2;
 
 /** As many as Tenantry's pool for tenants (POSTGRES_POOL_SIZE). */
 const POOL_SIZE = 10;
