@@ -73,8 +73,9 @@ export function judge(comparisons) {
   });
 }
 
-/** What is not a number is no success. */
+/** What came of dividing by nothing is no success. */
 function outcomeOf(ratio, noise, { atLeast = -Infinity, atMost = Infinity }) {
+  if (!Number.isFinite(ratio)) return 'missed';
   if (ratio >= atLeast && ratio <= atMost) return 'met';
   return ratio + noise >= atLeast && ratio - noise <= atMost ? 'missed, within the noise' : 'missed';
 }
