@@ -6,7 +6,7 @@ import { SETTINGS } from './growth-databases.mjs';
 import { USERS_PER_TENANT } from './growth-seed.mjs';
 import { RESULTS, rounded } from './report.mjs';
 import { environmentLine } from './stage.mjs';
-import { median } from './statistics.mjs';
+import { median, noiseOf } from './statistics.mjs';
 
 /** How many times dearer the largest may be than the smallest. */
 const AIM = 1.3;
@@ -29,7 +29,7 @@ const RATIOS = {
  * @property {string} case
  * @property {string} of what the ratio is
  * @property {number} ratio median over the rounds
- * @property {number} noise half of what lies between the smallest and the largest ratio of a round
+ * @property {number} noise of the ratio over the rounds (statistics.mjs)
  * @property {number} [aim] none for what only explains
  * @property {'met' | 'missed' | 'missed, within the noise'} [outcome]
  *
@@ -43,7 +43,7 @@ export function judgeGrowth(samples) {
       return Object.entries(RATIOS).map(([of, ratioOf]) => {
         const ratios = smallest.map((sample, round) => ratioOf(sample, largest[round]));
         const ratio = median(ratios);
-        const noise = (Math.max(...ratios) - Math.min(...ratios)) / 2;
+        const noise = noiseOf(ratios);
         const judged = of === 'CPU' ? {} : { aim: AIM, outcome: outcomeOf(ratio, noise) };
         return { series, case: name, who, of, ratio, noise, ...judged };
       });
@@ -129,7 +129,7 @@ function toMarkdown(environment, { seconds, rounds, connections }, summary, outc
     '',
     '## From the smallest to the largest',
     '',
-    'How many times dearer the largest is; 1 means that nothing grows. After ± stands half of the span over the rounds. CPU (server and database together) ' +
+    'How many times dearer the largest is; 1 means that nothing grows. After ± stands the noise over the rounds (statistics.mjs). CPU (server and database together) ' +
       'has no aim; it is the quietest of the three.',
     '',
     `${WORKING_SET} callers, the same number at each size:`,

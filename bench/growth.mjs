@@ -12,6 +12,7 @@ import { judgeGrowth, growthLines, writeGrowthReport } from './growth-report.mjs
 import { seedTenants, seedUsers } from './growth-seed.mjs';
 import { startLoad, startTenantry } from './servers.mjs';
 import { environmentOf, onStage } from './stage.mjs';
+import { inTurn } from './statistics.mjs';
 
 const USAGE = `npm run bench:growth [-- options]
 
@@ -150,8 +151,6 @@ async function measureSeries(series, bases, dataDir, { seconds, rounds, connecti
   }
   return samples;
 }
-
-const inTurn = (list, round) => list.map((_, index) => list[(index + round - 1) % list.length]);
 
 const describe = ({ requestsPerSecond, p50Ms, p99Ms, serverCpuMs, databaseCpuMs }) =>
   `${requestsPerSecond.toFixed(0).padStart(6)} req/s   p50 ${p50Ms.toFixed(2)} ms   p99 ${p99Ms.toFixed(2)} ms   ` +

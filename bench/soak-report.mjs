@@ -1,8 +1,9 @@
 // What the memory of a soak says, and bench/results/soak.{json,md}.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { median, RESULTS, rounded } from './report.mjs';
+import { RESULTS, rounded } from './report.mjs';
 import { environmentLine } from './stage.mjs';
+import { median } from './statistics.mjs';
 
 const MEGABYTE = 1e6;
 const IDLE_AIM_BYTES = 200 * MEGABYTE;
