@@ -11,12 +11,18 @@ const P99_HOT_PATH = { atMost: 1.3 };
 const P99_THROUGH_PRISMA = { atMost: 2 };
 /** One write, one ReadyForQuery. */
 const ONE_ROUND_TRIP = { atMost: 1 };
+/** Who asks (of a sign-in: the account and the limits), and the work with its audit event. */
+const TWO_ROUND_TRIPS = { atMost: 2 };
 
 const READS = ['get-user', 'get-user-roles', 'list-users', 'list-events-prisma', 'check-permission'];
+const WRITES = ['login', 'create-user', 'refusal'];
 
 /** By part, case, and what Tenantry is compared with. */
 const AIMS = {
-  'round-trips': Object.fromEntries(READS.map((name) => [name, { tenantry: ONE_ROUND_TRIP }])),
+  'round-trips': Object.fromEntries([
+    ...READS.map((name) => [name, { tenantry: ONE_ROUND_TRIP }]),
+    ...WRITES.map((name) => [name, { tenantry: TWO_ROUND_TRIPS }]),
+  ]),
   throughput: {
     'get-user': { peer: HOT_PATH, usual: USUAL_STACK },
     'get-user-roles': { peer: HOT_PATH },
