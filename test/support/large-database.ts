@@ -10,7 +10,7 @@ export const TENANTS = 100_000;
 /** One person is in so many of them. */
 const TENANTS_OF_ONE = 2_000;
 const ROLES = 2_000;
-const RECORDS = 100_000;
+const RECORDS = 50_000;
 /** What is rare is in the middle of every order, so that walking there from either end takes long. */
 const MIDDLE = 100_000;
 

@@ -26,23 +26,21 @@ export async function planOf(
   { tenantId, text, values }: SentStatement,
   mode: PlanMode,
 ): Promise<PlanNode> {
-  await client.query('BEGIN');
+  const literals = values.map((value) => {
+    const prepared = utils.prepareValue(value);
+    return prepared === null ? 'NULL' : pg.escapeLiteral(prepared);
+  });
+  const tenant = tenantId === undefined ? '' : `SET LOCAL app.tenant_id = ${pg.escapeLiteral(tenantId)};`;
   try {
-    if (tenantId !== undefined) await client.query(`SET LOCAL app.tenant_id = ${pg.escapeLiteral(tenantId)}`);
-    await client.query(`SET LOCAL plan_cache_mode = ${mode}; SET LOCAL jit = off`);
-    await client.query(`PREPARE sent AS ${text}`);
-    const literals = values.map((value) => {
-      const prepared = utils.prepareValue(value);
-      return prepared === null ? 'NULL' : pg.escapeLiteral(prepared);
-    });
-    const execute = literals.length > 0 ? `EXECUTE sent (${literals.join()})` : 'EXECUTE sent';
-    const { rows } = await client.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(
-      `EXPLAIN (ANALYZE, TIMING OFF, SUMMARY OFF, FORMAT JSON) ${execute}`,
-    );
-    return rows[0]!['QUERY PLAN'][0].Plan;
+    // Several statements at once give an array of results.
+    const results = (await client.query(`BEGIN; ${tenant} SET LOCAL plan_cache_mode = ${mode}; SET LOCAL jit = off;
+      PREPARE sent AS ${text};
+      EXPLAIN (ANALYZE, TIMING OFF, SUMMARY OFF, FORMAT JSON) EXECUTE sent ${literals.length > 0 ? `(${literals.join()})` : ''}`)) as unknown as pg.QueryResult<{
+      'QUERY PLAN': [{ Plan: PlanNode }];
+    }>[];
+    return results.at(-1)!.rows[0]!['QUERY PLAN'][0].Plan;
   } finally {
-    await client.query('ROLLBACK');
-    await client.query('DEALLOCATE ALL');
+    await client.query('ROLLBACK; DEALLOCATE ALL');
   }
 }
 

@@ -33,6 +33,7 @@ ALTER TABLE "app"."memberships" ALTER COLUMN "tenant_id" SET (n_distinct = 100);
 ALTER TABLE "app"."membership_roles" ALTER COLUMN "tenant_id" SET (n_distinct = 100);
 ALTER TABLE "app"."roles" ALTER COLUMN "tenant_id" SET (n_distinct = 100);
 ALTER TABLE "app"."role_permissions" ALTER COLUMN "tenant_id" SET (n_distinct = 100);
-ALTER TABLE "audit"."events" ALTER COLUMN "tenant_id" SET (n_distinct = 100);
+-- Of the trail a tenth: two ends of a time, which PostgreSQL takes for 0.5 % of the rows, come on top.
+ALTER TABLE "audit"."events" ALTER COLUMN "tenant_id" SET (n_distinct = 10);
 -- Likewise a tenant's status is taken for a rare one: for those the index must be the right one.
 ALTER TABLE "app"."tenants" ALTER COLUMN "status" SET (n_distinct = 1000);
