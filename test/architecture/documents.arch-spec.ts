@@ -86,7 +86,9 @@ describe('generated documents are fresh (npm run docs)', () => {
   it('docs/monitoring.md explains every label', () => {
     const [, section] = read('docs/monitoring.md').split('### Every label');
     const explained = section!.match(/^\| (`\w+` ?)+/gm)!.flatMap((cell) => cell.match(/\w+/g) ?? []);
-    const used = definitionsIn([app.get(MetricsRegistry), app.get(SharedMetricsRegistry), processRegistry()]).flatMap(({ labelNames }) => labelNames);
+    const used = definitionsIn([app.get(MetricsRegistry), app.get(SharedMetricsRegistry), processRegistry()]).flatMap(
+      ({ labelNames }) => labelNames,
+    );
     expect(explained).toEqual(expect.arrayContaining(used));
   });
 

@@ -83,7 +83,9 @@ describe('what Prometheus scrapes', () => {
 /** What is emitted, by `# TYPE`, and the labels of each from its definition: some have no series yet. */
 function seriesIn(text: string, app: TestApp): Map<string, string[]> {
   const labels = new Map(
-    definitionsIn([app.nest.get(MetricsRegistry), app.nest.get(SharedMetricsRegistry), processRegistry()]).map(({ name, labelNames }) => [name, labelNames]),
+    definitionsIn([app.nest.get(MetricsRegistry), app.nest.get(SharedMetricsRegistry), processRegistry()]).map(
+      ({ name, labelNames }) => [name, labelNames],
+    ),
   );
   const found = new Map<string, string[]>(OF_PROMETHEUS);
   for (const { name, type } of parseExposition(text).values()) {
