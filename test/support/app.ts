@@ -5,6 +5,7 @@ import { BootstrapAdministrator } from '../../src/auth/bootstrap-administrator';
 import { type BackupEnv, readBackupEnv } from '../../src/config/backup-env';
 import { Env, readEnv } from '../../src/config/env';
 import { createApp } from '../../src/create-app';
+import type { LoginUrls } from '../../src/database/login-definitions';
 import { createDocument } from '../../src/openapi';
 import { ApiClient, type ApiTarget } from './api-client';
 import { newDatabase, type TestDatabase, testServer } from './postgres';
@@ -57,10 +58,11 @@ const ADMINISTRATOR = { email: 'administrator@tenantry.test', name: 'Administrat
 /**
  * @param overrides of the configuration; the defaults are production's, but for where the database is and METRICS_TOKEN
  * @param options.withBackups there is a repository (an empty one), though nothing is backed up by itself
+ * @param options.reach how the application gets to the database, where that is not directly
  */
 export async function createTestApp(
   overrides: Partial<Env> = {},
-  options: { withBackups?: boolean } = {},
+  options: { withBackups?: boolean; reach?: (urls: LoginUrls) => LoginUrls | Promise<LoginUrls> } = {},
 ): Promise<TestApp> {
   const { directory } = await testServer();
   const password = newPassword();
@@ -73,13 +75,10 @@ export async function createTestApp(
     ...overrides,
   });
   const database = await newDatabase({ timeouts: env });
+  const urls = (await options.reach?.(database.urls)) ?? database.urls;
   const instances: Instance[] = [];
   const start = async (): Promise<Instance> => {
-    const instance = await startInstance(
-      env,
-      database,
-      options.withBackups ? backupsOf(database, directory) : undefined,
-    );
+    const instance = await startInstance(env, urls, options.withBackups ? backupsOf(database, directory) : undefined);
     instances.push(instance);
     return instance;
   };
@@ -128,8 +127,8 @@ function backupsOf({ name, urls }: TestDatabase, directory: string): BackupEnv {
   });
 }
 
-async function startInstance(env: Env, database: TestDatabase, backups: BackupEnv | undefined): Promise<Instance> {
-  const nest = await createApp(env, database.urls, false, [], backups);
+async function startInstance(env: Env, urls: LoginUrls, backups: BackupEnv | undefined): Promise<Instance> {
+  const nest = await createApp(env, urls, false, [], backups);
   const target = await serve(nest);
   const anonymous = (address = newAddress()): ApiClient => new ApiClient(target, { 'x-forwarded-for': address });
   const signIn = async ({ email, password }: Pick<Person, 'email' | 'password'>): Promise<SignedInClient> => {
