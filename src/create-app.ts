@@ -1,12 +1,14 @@
 import type { LoggerService, NestInterceptor } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { ActorsService } from './access/actors.service';
 import { AppModule } from './app.module';
 import type { BackupEnv } from './config/backup-env';
 import type { Env } from './config/env';
 import { assertRestrictedLogins } from './database/login-check';
 import type { DatabaseUrls } from './database/pools';
 import { configureApp, createAdapter } from './http/configure-app';
+import { settleRights } from './http/settled-rights';
 import { serveDocs } from './openapi';
 
 /**
@@ -36,6 +38,7 @@ export async function createApp(
   try {
     app.useGlobalInterceptors(...interceptors);
     await configureApp(app, env);
+    settleRights(app.getHttpAdapter().getInstance(), app.get(ActorsService, { strict: false }));
     await serveDocs(app, env);
     return await app.init();
   } catch (error) {

@@ -4,12 +4,13 @@ import { TenantDb } from '../database/tenant-db';
 import { PLATFORM_TENANT_ID } from '../common/id';
 import type { Permission } from './system-roles';
 
-/** A held role with what it permits; a system role's permissions stand in code. */
+/** A held role with what it permits. */
 export interface LoadedRole {
   id: string;
   name: string;
   systemKey: string | null;
-  permissions: Permission[];
+  /** Of a system role they stand in code. */
+  permissions: Permission[] | null;
 }
 
 /** The answer to the guard's one question. Absent parts mean: no such tenant, no membership in it. */
@@ -32,14 +33,13 @@ const GUARDS_QUESTION = `
   LEFT JOIN app.tenants t ON t.id = $2::uuid
   LEFT JOIN app.memberships m ON m.tenant_id = $2::uuid AND m.user_id = s.user_id
   LEFT JOIN LATERAL (
-    SELECT json_agg(json_build_object('id', r.id, 'name', r.name, 'systemKey', r.system_key, 'permissions', coalesce(p.rules, '[]')) ORDER BY r.id) AS roles
+    SELECT json_agg(json_build_object('id', r.id, 'name', r.name, 'systemKey', r.system_key, 'permissions', CASE WHEN r.system_key IS NULL THEN (
+        SELECT coalesce(json_agg(json_build_object('subject', rp.subject, 'action', rp.action, 'conditions', rp.conditions, 'fields', rp.fields,
+          'inverted', rp.inverted) ORDER BY rp.position), '[]')
+        FROM app.role_permissions rp WHERE rp.tenant_id = $2::uuid AND rp.role_id = r.id
+      ) END) ORDER BY r.id) AS roles
     FROM app.membership_roles mr
     JOIN app.roles r ON r.tenant_id = $2::uuid AND r.id = mr.role_id
-    LEFT JOIN LATERAL (
-      SELECT json_agg(json_build_object('subject', rp.subject, 'action', rp.action, 'conditions', rp.conditions, 'fields', rp.fields,
-        'inverted', rp.inverted) ORDER BY rp.position) AS rules
-      FROM app.role_permissions rp WHERE rp.tenant_id = $2::uuid AND rp.role_id = r.id
-    ) p ON true
     WHERE mr.tenant_id = $2::uuid AND mr.membership_id = m.id AND (mr.expires_at IS NULL OR mr.expires_at > now())
   ) held ON true`;
 

@@ -115,5 +115,5 @@ function assertMayEnter(found: LoadedActor): void {
 
 /** What a role permits; a system role's permissions stand in code. */
 export function permissionsOf(role: Pick<LoadedRole, 'systemKey' | 'permissions'>): readonly Permission[] {
-  return role.systemKey ? SYSTEM_ROLES[role.systemKey as SystemRoleKey].permissions : role.permissions;
+  return role.systemKey ? SYSTEM_ROLES[role.systemKey as SystemRoleKey].permissions : (role.permissions ?? []);
 }

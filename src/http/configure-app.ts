@@ -1,6 +1,5 @@
 import cors from '@fastify/cors';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { ActorsService } from '../access/actors.service';
 import type { Env } from '../config/env';
 import { followCallers } from './abandoned-requests';
 import { stopGracefully } from './graceful-stop';
@@ -10,7 +9,6 @@ import { announceRequests } from './request-done';
 import { requestIdOf } from './request-id';
 import { logRequests } from './request-log';
 import { setResponseHeaders } from './response-headers';
-import { settleRights } from './settled-rights';
 import { answerClientError, answerRouterError } from './transport-errors';
 import { createValidationPipe } from './validation.pipe';
 
@@ -52,7 +50,6 @@ export async function configureApp(app: NestFastifyApplication, env: Env): Promi
   setResponseHeaders(fastify);
   followCallers(fastify);
   logRequests(fastify, env);
-  settleRights(fastify, app.get(ActorsService, { strict: false }));
   stopGracefully(fastify, app.get(Lifecycle));
   await app.register(cors, {
     strictPreflight: false, // an OPTIONS that is no preflight would be answered in plain text

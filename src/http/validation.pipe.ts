@@ -1,9 +1,13 @@
 import { type ArgumentMetadata, type ValidationError, ValidationPipe } from '@nestjs/common';
+import { BoundedMap } from '../common/bounded-map';
 import { type FieldError, InvalidInputError } from '../common/errors';
 import { assertHarmless, escapePointer } from './input-shape';
 
 /** Nobody mends more faults at a time, and a large wrong body must not bring an answer that is larger still. */
 const MAX_FAULTS = 100;
+/** So many queries of each DTO are kept that were right, and of what length. */
+const MAX_KEPT = 200;
+const MAX_KEPT_LENGTH = 500;
 
 /** Checks bodies and queries against their DTOs; what a DTO does not name is refused, by name. */
 export function createValidationPipe(): ValidationPipe {
@@ -19,19 +23,45 @@ export function createValidationPipe(): ValidationPipe {
 }
 
 class InputPipe extends ValidationPipe {
+  /** Queries that were right, by their DTO and their text: the same one is right again. */
+  private readonly rightQueries = new Map<unknown, BoundedMap<string, unknown>>();
+
   override async transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
+    if (metadata.type === 'query') return this.transformQuery(value, metadata);
     if (metadata.type === 'body') assertObject(value);
-    if (metadata.type === 'query') assertHarmless(value, '/query');
+    return (await super.transform(value, metadata)) as unknown;
+  }
+
+  private async transformQuery(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
+    assertHarmless(value, '/query');
+    const known = this.rightQueriesOf(metadata.metatype);
+    const text = JSON.stringify(value);
+    const before = known.get(text);
+    if (before) return before;
     try {
-      return (await super.transform(value, metadata)) as unknown;
+      const query = deepFreeze((await super.transform(value, metadata)) as unknown); // requests share it
+      if (text.length <= MAX_KEPT_LENGTH) known.set(text, query);
+      return query;
     } catch (error) {
-      if (!(error instanceof InvalidInputError) || metadata.type !== 'query') throw error;
+      if (!(error instanceof InvalidInputError)) throw error;
       throw new InvalidInputError(
         error.errors.map(({ pointer, ...fault }) => ({ ...fault, pointer: `/query${pointer}` })),
         error.code,
       );
     }
   }
+
+  private rightQueriesOf(metatype: unknown): BoundedMap<string, unknown> {
+    const known = this.rightQueries.get(metatype) ?? new BoundedMap(MAX_KEPT);
+    this.rightQueries.set(metatype, known);
+    return known;
+  }
+}
+
+function deepFreeze<Value>(value: Value): Value {
+  if (typeof value !== 'object' || value === null) return value;
+  for (const part of Object.values(value)) deepFreeze(part);
+  return Object.freeze(value);
 }
 
 /** Without this, a body that is missing, null or an array would count as an empty object. */
