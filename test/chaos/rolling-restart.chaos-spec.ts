@@ -9,6 +9,7 @@ import { eventually } from '../support/eventually';
 import { printFault } from '../support/fault';
 import { freePort } from '../support/free-port';
 import { LoadBalancer } from '../support/load-balancer';
+import { copyPreparedCluster } from '../support/prepared-cluster';
 import { ServerProcess } from '../support/server-process';
 import { type LoadReport, SteadyLoad, unexpected } from '../support/steady-load';
 import { makeTestDirectory, removeTestDirectory } from '../support/test-directory';
@@ -71,6 +72,7 @@ async function lostOf({ acknowledged }: LoadReport): Promise<string[]> {
 beforeAll(async () => {
   project = copyProject();
   buildProject(project);
+  await copyPreparedCluster(directory);
   database = await startEmbeddedDatabase(directory);
   const urls = [`http://127.0.0.1:${await freePort()}`, `http://127.0.0.1:${await freePort()}`];
   for (const url of urls) await startInstance(url); // one after the other: the first makes the administrator

@@ -19,6 +19,7 @@ import { startEmbeddedPostgres } from '../../src/database/embedded-postgres';
 import { buildProject, copyProject, type ProjectCopy } from '../support/built-project';
 import { outcomeOf, startCommand } from '../support/command-line';
 import { eventually } from '../support/eventually';
+import { copyPreparedCluster } from '../support/prepared-cluster';
 import { makeTestDirectory, removeTestDirectory } from '../support/test-directory';
 
 interface Listing {
@@ -34,6 +35,7 @@ beforeAll(async () => {
   project = copyProject();
   buildProject(project);
   dataDir = makeTestDirectory();
+  await copyPreparedCluster(dataDir);
   database = await startEmbeddedDatabase(dataDir);
   owner = new pg.Client({ connectionString: database.urls.owner });
   await owner.connect();

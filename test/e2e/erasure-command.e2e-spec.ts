@@ -8,6 +8,7 @@ import { type EmbeddedDatabase, startEmbeddedDatabase } from '../../src/database
 import { buildProject, copyProject, type ProjectCopy } from '../support/built-project';
 import { outcomeOf, startCommand } from '../support/command-line';
 import { eventually } from '../support/eventually';
+import { copyPreparedCluster } from '../support/prepared-cluster';
 import { ServerProcess } from '../support/server-process';
 import { makeTestDirectory, removeTestDirectory } from '../support/test-directory';
 
@@ -23,6 +24,7 @@ beforeAll(async () => {
   project = copyProject();
   buildProject(project);
   dataDir = makeTestDirectory();
+  await copyPreparedCluster(dataDir);
   database = await startEmbeddedDatabase(dataDir);
   for (const { id, email, name } of [ADA, GRACE, EVE])
     await query('INSERT INTO identity.users (id, email, name) VALUES ($1, $2, $3)', [id, email, name]);

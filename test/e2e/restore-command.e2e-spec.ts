@@ -8,6 +8,7 @@ import { type EmbeddedDatabase, startEmbeddedDatabase } from '../../src/database
 import { buildProject, copyProject, type ProjectCopy } from '../support/built-project';
 import { outcomeOf, startCommand } from '../support/command-line';
 import { eventually } from '../support/eventually';
+import { copyPreparedCluster } from '../support/prepared-cluster';
 import { ServerProcess } from '../support/server-process';
 import { makeTestDirectory, removeTestDirectory } from '../support/test-directory';
 
@@ -66,6 +67,7 @@ beforeAll(async () => {
   project = copyProject();
   buildProject(project);
   dataDir = makeTestDirectory();
+  await copyPreparedCluster(dataDir);
   await whileRunning(async (owner) => {
     const home = await locateClusterHome(dataDir);
     pgData = path.join(home.path, 'data');

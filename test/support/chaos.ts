@@ -9,6 +9,7 @@ import { type Env, readEnv } from '../../src/config/env';
 import { createApp } from '../../src/create-app';
 import { type EmbeddedDatabase, startEmbeddedDatabase } from '../../src/database/embedded-database';
 import { isPostmasterAlive } from '../../src/database/postmaster';
+import { copyPreparedCluster } from './prepared-cluster';
 import { SocketProxy } from './socket-proxy';
 import type { LoadReport } from './steady-load';
 import { makeTestDirectory, removeTestDirectory } from './test-directory';
@@ -35,6 +36,7 @@ export class ChaosStage {
   /** @param overrides of the configuration */
   static async set(overrides: Partial<Env> = {}): Promise<ChaosStage> {
     const stage = new ChaosStage();
+    await copyPreparedCluster(stage.directory);
     await stage.startDatabase();
     stage.proxy = await SocketProxy.before(stage.database.urls.app);
     const password = randomBytes(15).toString('base64url');

@@ -14,6 +14,7 @@ export default async function globalSetup(): Promise<void> {
   const { onDemand, url } = await ServerOnDemand.open();
   globalThis.tenantryTestServer = onDemand;
   process.env.TENANTRY_TEST_SERVER = url;
+  process.env.TENANTRY_TEST_DIRECTORY = onDemand.directory;
   process.env.NODE_ENV = 'test';
   process.on('exit', () => onDemand.removeNow());
   for (const [signal, number] of Object.entries(SIGNALS)) {

@@ -1,12 +1,11 @@
-import { existsSync, renameSync } from 'node:fs';
+import { existsSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { locateClusterHome } from '../../src/database/cluster-home';
 import { startEmbeddedPostgres } from '../../src/database/embedded-postgres';
 import { bootstrapDatabase } from '../../src/database/logins';
 import { deployMigrations } from '../../src/database/migrations';
 import { runProgram } from '../../src/database/run-program';
-import { testServer } from './postgres';
-import { makeTestDirectory, removeTestDirectory } from './test-directory';
+import { makeTestDirectory, removeTestDirectory, sharedPlace } from './test-directory';
 
 /** That of startEmbeddedDatabase(). */
 export const DATABASE = 'tenantry';
@@ -17,8 +16,7 @@ export const DATABASE = 'tenantry';
  * @param binDir of the server's programs; undefined: the embedded ones
  */
 export async function copyPreparedCluster(dataDir: string, binDir?: string): Promise<void> {
-  const { directory } = await testServer();
-  const prepared = path.join(directory, `cluster-${process.pid}-${encodeURIComponent(binDir ?? 'embedded')}`);
+  const prepared = sharedPlace(`cluster-${encodeURIComponent(binDir ?? 'embedded')}`);
   if (!existsSync(prepared)) {
     await prepareCluster(`${prepared}.partial`, binDir);
     renameSync(`${prepared}.partial`, prepared);
@@ -37,6 +35,7 @@ async function prepareCluster(target: string, binDir: string | undefined): Promi
       await server.stop();
     }
     await copyHome((await locateClusterHome(dataDir)).path, target);
+    rmSync(path.join(target, 'server.log')); // of its own server
   } finally {
     removeTestDirectory(dataDir);
   }

@@ -11,6 +11,7 @@ import { isPostmasterAlive, launchPostmaster, stopPostmaster } from '../../src/d
 import { runProgram } from '../../src/database/run-program';
 import { readPostgresUrl, writePostgresUrl } from '../../src/common/postgres-url';
 import { freePort } from './free-port';
+import { copyPreparedCluster } from './prepared-cluster';
 import { makeTestDirectory, removeTestDirectory } from './test-directory';
 
 /** How long a server may take to start, or a standby to follow. */
@@ -33,6 +34,7 @@ export class ReplicatedPair {
 
   static async start(): Promise<ReplicatedPair> {
     const directory = makeTestDirectory();
+    await copyPreparedCluster(directory);
     const { urls, stop } = await startEmbeddedDatabase(directory);
     await stop();
     const home = await locateClusterHome(directory);

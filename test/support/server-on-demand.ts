@@ -9,8 +9,9 @@ import { startTestServer, type TestServer } from './test-server';
  * however it was selected. Workers ask over loopback HTTP; the address, with a secret in it, stands in their environment.
  */
 export class ServerOnDemand {
+  /** Of the whole run. */
+  readonly directory = makeTestDirectory();
   private running: ReturnType<typeof startTestServer> | undefined;
-  private directory: string | undefined;
   private stopping: Promise<void> | undefined;
 
   private constructor(private readonly door: Server) {}
@@ -39,13 +40,11 @@ export class ServerOnDemand {
 
   /** For a process that ends without having stopped. */
   removeNow(): void {
-    if (this.directory) removeTestDirectory(this.directory);
-    this.directory = undefined;
+    removeTestDirectory(this.directory);
   }
 
   private async coordinates(): Promise<TestServer> {
     if (this.stopping) throw new Error('The test run is stopping.');
-    this.directory ??= makeTestDirectory();
     this.running ??= startTestServer(this.directory);
     return (await this.running).coordinates;
   }

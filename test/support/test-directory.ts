@@ -19,6 +19,17 @@ export function makeTestDirectory(): string {
   return directory;
 }
 
+/**
+ * The place of something that is made once and then used by many specs; by one worker, so that nobody else makes it meanwhile.
+ * It goes at the end of the run.
+ */
+export function sharedPlace(name: string): string {
+  const directory = process.env.TENANTRY_TEST_DIRECTORY;
+  if (!directory)
+    throw new Error('TENANTRY_TEST_DIRECTORY is not set: run the specs with jest, whose globalSetup makes it.');
+  return path.join(directory, `${name}-${process.pid}`);
+}
+
 /** Removes what our account's runs have left whose process is dead, as after a kill -9; what still runs is let alone. */
 export function sweepTestDirectories(): void {
   for (const name of readdirSync(tmpdir())) {
