@@ -19,7 +19,7 @@ export class OperationMetrics implements OnModuleInit, OnApplicationShutdown {
   onModuleInit(): void {
     const duration = new Histogram({
       name: 'db_client_operation_duration_seconds',
-      help: "Time of an operation of Prisma's, until its rows were there.",
+      help: "Time of an operation of Prisma's, until its rows were there; $write: of reviewed statements in one round trip.",
       labelNames: ['db_operation_name', 'db_collection_name', 'db_response_status_code'],
       buckets: DATABASE_BUCKETS,
       registers: [this.registry],
