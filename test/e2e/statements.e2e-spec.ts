@@ -34,7 +34,7 @@ describe('GET /v1/platform/database/statements', () => {
     const { body } = await app.administrator.get<StatementsDto>(STATEMENTS).query({ limit: '100' }).expect(200);
     expect(body).toMatchObject({ available: true, hint: null });
     expect(Date.parse(body.countedSince!)).toBeLessThan(Date.now());
-    const roles = body.data.find(({ text }) => text.startsWith('SELECT') && text.includes('FROM "app"."roles"'))!;
+    const roles = body.data.find(({ text }) => text.startsWith('SELECT') && text.includes('FROM app.roles'))!;
     expect(roles).toMatchObject({ login: 'tenantry_app', fingerprint: expect.stringMatching(/^-?\d+$/) as string });
     expect(roles.textFingerprint).toBe(describeStatement(roles.text).textFingerprint);
     expect(roles.calls).toBeGreaterThanOrEqual(3);
@@ -85,7 +85,7 @@ describe('GET /v1/platform/database/statements/:fingerprint/plan', () => {
 
   it('plans under the login of the statement, row-level security included, and is on record', async () => {
     const rows = await list({ limit: '100' });
-    const roles = rows.find(({ text }) => text.startsWith('SELECT') && text.includes('FROM "app"."roles"'))!;
+    const roles = rows.find(({ text }) => text.startsWith('SELECT') && text.includes('FROM app.roles'))!;
     const { body, headers } = await planOf(roles.fingerprint).expect(200);
     expect(body).toMatchObject({ fingerprint: roles.fingerprint, login: 'tenantry_app', text: roles.text });
     expect(body.plan).toMatchObject({ 'Node Type': expect.any(String) as string });
