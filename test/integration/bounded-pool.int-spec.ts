@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { readEnv } from '../../src/config/env';
 import { whileWanted } from '../../src/database/abandonment';
 import type { BoundedPool } from '../../src/database/bounded-pool';
@@ -13,6 +12,7 @@ import {
   statementFailed,
 } from '../../src/database/database-events';
 import { createPool } from '../../src/database/pool';
+import { eventually } from '../support/eventually';
 import { newDatabase, type TestDatabase } from '../support/postgres';
 
 let database: TestDatabase;
@@ -43,13 +43,8 @@ async function isRunning(marker: string): Promise<boolean> {
   return rows.length > 0;
 }
 
-async function eventually(condition: () => Promise<boolean>): Promise<void> {
-  for (let attempt = 0; attempt < 100; attempt += 1) {
-    if (await condition()) return;
-    await sleep(20);
-  }
-  throw new Error('it did not come to pass within 2 s');
-}
+const untilTrue = (condition: () => Promise<boolean>): Promise<void> =>
+  eventually(async () => expect(await condition()).toBe(true));
 
 describe('BoundedPool', () => {
   it('turns callers away at once when as many wait as may', async () => {
@@ -101,7 +96,7 @@ describe('BoundedPool', () => {
     open({ POSTGRES_POOL_SIZE: 1 });
     const pid = await pidOf();
     await database.query('admin', 'SELECT pg_terminate_backend($1)', [pid]);
-    await eventually(() =>
+    await untilTrue(() =>
       pidOf().then(
         (now) => now !== pid,
         () => false,
@@ -115,7 +110,7 @@ describe('BoundedPool', () => {
     const caller = new AbortController();
     const statement = whileWanted(caller.signal, () => pool.query(`SELECT pg_sleep(20) /* abandoned */`));
     const outcome = statement.catch((error: unknown) => error);
-    await eventually(() => isRunning('abandoned'));
+    await untilTrue(() => isRunning('abandoned'));
     caller.abort();
     expect(await outcome).toMatchObject({ code: '57014' });
     expect(await isRunning('abandoned')).toBe(false);
@@ -192,7 +187,7 @@ describe('BoundedPool', () => {
     const caller = new AbortController();
     const statement = whileWanted(caller.signal, () => pool.query(`SELECT pg_sleep(20) /* unwanted */`));
     const outcome = statement.catch((error: unknown) => error);
-    await eventually(() => isRunning('unwanted'));
+    await untilTrue(() => isRunning('unwanted'));
     caller.abort();
     expect(await outcome).toMatchObject({ code: '57014' });
     stop();
