@@ -79,7 +79,7 @@ function merged({ query, order }: UsersQuestion, pages: Prisma.Sql[]): Prisma.Sq
   )}) m ${orderBySql(order, Prisma.raw(`m."${order.column}"`), Prisma.sql`m.id`)} LIMIT ${rowsFor(query.limit)}`;
 }
 
-/** Selects, limited, of the ids of those who match something. */
+/** Selects of the ids of those who match something, each in the order of its index: or some would be looked for among all rows. */
 interface Matches {
   name: Prisma.Sql;
   ids: Prisma.Sql[];
@@ -115,7 +115,8 @@ function found(question: UsersQuestion, conditions: Prisma.Sql[], q: string): Pr
   const ranges = rangesOf(q);
   const others = ranges.filter(({ column }) => column !== order.column);
   const ids = others.map(
-    ({ range }) => Prisma.sql`SELECT m.id FROM app.memberships m WHERE m.tenant_id = ${tenantId}::uuid AND ${range}`,
+    ({ column, range }) => Prisma.sql`SELECT m.id FROM app.memberships m
+      WHERE m.tenant_id = ${tenantId}::uuid AND ${range} ORDER BY ${SORT_COLUMNS[column]!}`,
   );
   return merged(question, [
     ...ranges
@@ -152,7 +153,8 @@ function rangesOf(q: string): Range[] {
 function holdersOf({ tenantId, now }: UsersQuestion, roleId: string): Matches {
   const ids = [Prisma.sql`mr.expires_at IS NULL`, Prisma.sql`mr.expires_at > ${now}`].map(
     (isStillHeld) => Prisma.sql`SELECT mr.membership_id FROM app.membership_roles mr
-      WHERE mr.tenant_id = ${tenantId}::uuid AND mr.role_id = ${roleId}::uuid AND ${isStillHeld}`,
+      WHERE mr.tenant_id = ${tenantId}::uuid AND mr.role_id = ${roleId}::uuid AND ${isStillHeld}
+      ORDER BY mr.expires_at, mr.membership_id`,
   );
   return { name: Prisma.sql`holders`, ids };
 }

@@ -11,6 +11,8 @@ export interface SentStatement {
   values: readonly unknown[];
 }
 
+/** What something in the background may send meanwhile, as COMMIT, has no plan. */
+const IS_READ = /^\s*(SELECT|WITH)\b/i;
 const SET_TENANT = /^SELECT set_config\('app\.tenant_id'/;
 
 /** Looks on while the application sends its statements; all of them still run. */
@@ -27,7 +29,7 @@ export class SentStatements {
       const { user } = this.query.mock.contexts[index] as pg.Client;
       const tenantId = statements.find(({ text }) => SET_TENANT.test(text))?.values?.[0] as string | undefined;
       return statements
-        .filter(({ isSilent }) => !isSilent)
+        .filter(({ isSilent, text }) => !isSilent && IS_READ.test(text))
         .map(({ text, values = [] }) => ({ login: user!, tenantId, text, values }));
     });
   }
