@@ -1,14 +1,14 @@
 import { type ExecutionContext, Inject, Injectable } from '@nestjs/common';
 import { AuthGuard } from '@nestjs/passport';
 import { UnauthenticatedError } from '../common/errors';
-import { createValidationPipe } from '../http/validation.pipe';
+import { InputPipe } from '../http/validation.pipe';
 import { LoginDto } from './auth.dto';
 import { LocalStrategy } from './local.strategy';
 
 /** Proves e-mail address and password. */
 @Injectable()
 export class LoginGuard extends AuthGuard() {
-  private readonly validation = createValidationPipe();
+  private readonly validation = new InputPipe();
 
   // Written out: the parent declares another first parameter, and Nest would inject that one.
   constructor(@Inject(LocalStrategy) strategy: LocalStrategy) {

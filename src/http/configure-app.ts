@@ -10,7 +10,7 @@ import { requestIdOf } from './request-id';
 import { logRequests } from './request-log';
 import { setResponseHeaders } from './response-headers';
 import { answerClientError, answerRouterError } from './transport-errors';
-import { createValidationPipe } from './validation.pipe';
+import { InputPipe } from './validation.pipe';
 
 const MAX_BODY_BYTES = 1024 * 1024;
 const MAX_PARAM_LENGTH = 200;
@@ -43,7 +43,7 @@ export function createAdapter(env: Env, requestTimeoutMs = REQUEST_TIMEOUT_MS): 
 
 /** What every request passes through, whichever its route: headers, limits, validation. */
 export async function configureApp(app: NestFastifyApplication, env: Env): Promise<void> {
-  app.useGlobalPipes(createValidationPipe());
+  app.useGlobalPipes(new InputPipe());
   const fastify = app.getHttpAdapter().getInstance();
   announceRequests(fastify);
   takeJsonBodies(fastify);

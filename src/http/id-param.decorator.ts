@@ -1,21 +1,21 @@
-import { Param, ParseUUIDPipe, type PipeTransform } from '@nestjs/common';
+import { Param, type PipeTransform } from '@nestjs/common';
 import { ApiParam } from '@nestjs/swagger';
+import { isUUID } from 'class-validator';
 import { InvalidInputError } from '../common/errors';
 import { lowerCaseId } from '../common/id';
 
 const UUID_SCHEMA = { type: 'string', format: 'uuid' } as const;
 
-const toLowerCase: PipeTransform = { transform: lowerCaseId };
-
 /** An id in the path, in lower case as ours are. What is no UUID is wrong input, told before the database is asked. */
 export function IdParam(name: string): ParameterDecorator {
-  const pipe = new ParseUUIDPipe({
-    version: 'all',
-    exceptionFactory: () =>
-      new InvalidInputError([{ pointer: `/path/${name}`, code: 'is_uuid', message: `${name} must be a UUID.` }]),
-  });
+  const pipe: PipeTransform = {
+    transform(id: unknown): unknown {
+      if (isUUID(id)) return lowerCaseId(id);
+      throw new InvalidInputError([{ pointer: `/path/${name}`, code: 'is_uuid', message: `${name} must be a UUID.` }]);
+    },
+  };
   return (target, property, index) => {
-    Param(name, pipe, toLowerCase)(target, property, index);
+    Param(name, pipe)(target, property, index);
     const method = Object.getOwnPropertyDescriptor(target, property!) as PropertyDescriptor;
     ApiParam({ name, schema: UUID_SCHEMA })(target, property!, method);
   };

@@ -1,4 +1,4 @@
-import { type ArgumentMetadata, type ValidationError, ValidationPipe } from '@nestjs/common';
+import { type ArgumentMetadata, type PipeTransform, type ValidationError, ValidationPipe } from '@nestjs/common';
 import { BoundedMap } from '../common/bounded-map';
 import { type FieldError, InvalidInputError } from '../common/errors';
 import { assertHarmless, escapePointer } from './input-shape';
@@ -9,27 +9,26 @@ const MAX_FAULTS = 100;
 const MAX_KEPT = 200;
 const MAX_KEPT_LENGTH = 500;
 
-/** Checks bodies and queries against their DTOs; what a DTO does not name is refused, by name. */
-export function createValidationPipe(): ValidationPipe {
-  return new InputPipe({
-    transform: true,
-    whitelist: true,
-    forbidNonWhitelisted: true,
-    forbidUnknownValues: true,
-    exposeDefaultValues: true,
-    validationError: { target: false, value: false },
-    exceptionFactory: (errors) => new InvalidInputError(toFieldErrors(errors).slice(0, MAX_FAULTS)),
-  } as ConstructorParameters<typeof ValidationPipe>[0]);
-}
+const validation = new ValidationPipe({
+  transform: true,
+  whitelist: true,
+  forbidNonWhitelisted: true,
+  forbidUnknownValues: true,
+  exposeDefaultValues: true,
+  validationError: { target: false, value: false },
+  exceptionFactory: (errors) => new InvalidInputError(toFieldErrors(errors).slice(0, MAX_FAULTS)),
+} as ConstructorParameters<typeof ValidationPipe>[0]);
 
-class InputPipe extends ValidationPipe {
+/** Checks bodies and queries against their DTOs; what a DTO does not name is refused, by name. Ids in paths are IdParam's. */
+export class InputPipe implements PipeTransform {
   /** Queries that were right, by their DTO and their text: the same one is right again. */
   private readonly rightQueries = new Map<unknown, BoundedMap<string, unknown>>();
 
-  override async transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
+  transform(value: unknown, metadata: ArgumentMetadata): unknown {
     if (metadata.type === 'query') return this.transformQuery(value, metadata);
-    if (metadata.type === 'body') assertObject(value);
-    return (await super.transform(value, metadata)) as unknown;
+    if (metadata.type !== 'body') return value;
+    assertObject(value);
+    return validation.transform(value, metadata);
   }
 
   private async transformQuery(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
@@ -39,7 +38,7 @@ class InputPipe extends ValidationPipe {
     const before = known.get(text);
     if (before) return before;
     try {
-      const query = deepFreeze((await super.transform(value, metadata)) as unknown); // requests share it
+      const query = deepFreeze((await validation.transform(value, metadata)) as unknown); // requests share it
       if (text.length <= MAX_KEPT_LENGTH) known.set(text, query);
       return query;
     } catch (error) {

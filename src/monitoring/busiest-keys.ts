@@ -1,5 +1,8 @@
 /** How often a key was seen; both numbers halve with time. */
 interface Tally {
+  key: string;
+  /** Its place in the heap. */
+  place: number;
   count: number;
   /** At most so much of `count` belongs to others, whose place this key has taken. */
   inherited: number;
@@ -19,6 +22,8 @@ const LEAST_AGE_SECONDS = 1;
  */
 export class BusiestKeys {
   private readonly tallies = new Map<string, Tally>();
+  /** The same as a binary heap: the one that was seen least stands first, and nobody has to look for it. */
+  private readonly heap: Tally[] = [];
   private readonly startedAt: number;
   private weightOneAt: number;
 
@@ -33,23 +38,16 @@ export class BusiestKeys {
 
   see(key: string): void {
     const weight = this.weightNow();
-    const tally = this.tallies.get(key);
-    if (tally) {
-      tally.count += weight;
-    } else if (this.tallies.size < this.capacity) {
-      this.tallies.set(key, { count: weight, inherited: 0 });
-    } else {
-      const [leastKey, { count }] = this.least();
-      this.tallies.delete(leastKey);
-      this.tallies.set(key, { count: count + weight, inherited: count });
-    }
+    const tally = this.tallies.get(key) ?? this.newTally(key);
+    tally.count += weight;
+    this.sink(tally);
   }
 
   /** At most `limit` keys, the busiest first. */
   top(limit: number): { key: string; perSecond: number }[] {
     const perUnit = this.perSecondOfOne();
-    return [...this.tallies]
-      .map(([key, { count, inherited }]) => ({ key, perSecond: (count - inherited) * perUnit }))
+    return this.heap
+      .map(({ key, count, inherited }) => ({ key, perSecond: (count - inherited) * perUnit }))
       .filter(({ perSecond }) => perSecond >= LEAST_PER_SECOND)
       .toSorted((a, b) => b.perSecond - a.perSecond)
       .slice(0, limit);
@@ -74,7 +72,7 @@ export class BusiestKeys {
   private weightNow(): number {
     const doublings = (this.nowSeconds() - this.weightOneAt) / this.halfLifeSeconds;
     if (doublings < MAX_DOUBLINGS) return 2 ** doublings;
-    for (const tally of this.tallies.values()) {
+    for (const tally of this.heap) {
       tally.count /= 2 ** doublings;
       tally.inherited /= 2 ** doublings;
     }
@@ -82,9 +80,42 @@ export class BusiestKeys {
     return 1;
   }
 
-  private least(): [string, Tally] {
-    let least: [string, Tally] | undefined;
-    for (const entry of this.tallies) if (!least || entry[1].count < least[1].count) least = entry;
-    return least!;
+  /** A place of its own, or when there is none that of the key seen least. */
+  private newTally(key: string): Tally {
+    let tally = this.heap[0];
+    if (!tally || this.heap.length < this.capacity) {
+      tally = { key, place: this.heap.length, count: 0, inherited: 0 };
+      this.heap.push(tally);
+      this.rise(tally);
+    } else {
+      this.tallies.delete(tally.key);
+      tally.key = key;
+      tally.inherited = tally.count;
+    }
+    this.tallies.set(key, tally);
+    return tally;
+  }
+
+  private rise(tally: Tally): void {
+    while (tally.place > 0) {
+      const parent = this.heap[(tally.place - 1) >> 1]!;
+      if (parent.count <= tally.count) return;
+      this.swap(parent, tally);
+    }
+  }
+
+  private sink(tally: Tally): void {
+    for (;;) {
+      const [left, right] = [this.heap[2 * tally.place + 1], this.heap[2 * tally.place + 2]];
+      const child = right && right.count < left!.count ? right : left;
+      if (!child || child.count >= tally.count) return;
+      this.swap(tally, child);
+    }
+  }
+
+  private swap(upper: Tally, lower: Tally): void {
+    [upper.place, lower.place] = [lower.place, upper.place];
+    this.heap[upper.place] = upper;
+    this.heap[lower.place] = lower;
   }
 }
