@@ -1,5 +1,6 @@
-import { statementDone } from '../../src/database/database-events';
 import { DenialRecorder } from '../../src/audit/denial-recorder';
+import { SigningKeysService } from '../../src/auth/signing-keys.service';
+import { statementDone } from '../../src/database/database-events';
 import { newAccount } from '../support/account';
 import { createTestApp, newPassword, type TestApp } from '../support/app';
 import { type Cast, newTenant } from '../support/tenant';
@@ -20,6 +21,7 @@ afterAll(async () => {
 });
 
 async function tripsOf(work: () => PromiseLike<unknown>): Promise<string[]> {
+  await app.nest.get(SigningKeysService).publicKeys(); // read again now, should it be time
   trips = [];
   await work();
   await app.nest.get(DenialRecorder).flush();
