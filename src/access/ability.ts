@@ -91,10 +91,10 @@ export function isUnconditional(where: object): boolean {
 const derived = new WeakMap<AppAbility, Map<string, object>>();
 
 function remembered<Derived extends object>(ability: AppAbility, name: string, derive: () => Derived): Derived {
-  const known = derived.get(ability) ?? new Map<string, object>();
-  derived.set(ability, known);
-  const value = (known.get(name) as Derived | undefined) ?? derive();
-  known.set(name, value);
+  let known = derived.get(ability);
+  if (!known) derived.set(ability, (known = new Map()));
+  let value = known.get(name) as Derived | undefined;
+  if (!value) known.set(name, (value = derive()));
   return value;
 }
 
@@ -126,10 +126,12 @@ export function permittedFields(
   subject: TenantSubject,
   row: object,
 ): ReadonlySet<string> {
-  const onAnyRow = (): Set<string> => fieldsOf(ability, action, subject, row);
-  // Not rulesFor(): without a field it leaves out prohibitions of fields.
-  const isSameOnAll = ability.possibleRulesFor(action, subject).every(({ conditions }) => !conditions);
-  return isSameOnAll ? remembered(ability, `fields ${action} ${subject}`, onAnyRow) : onAnyRow();
+  const { onAll } = remembered(ability, `fields ${action} ${subject}`, () => {
+    // Not rulesFor(): without a field it leaves out prohibitions of fields.
+    const isSameOnAll = ability.possibleRulesFor(action, subject).every(({ conditions }) => !conditions);
+    return { onAll: isSameOnAll ? fieldsOf(ability, action, subject, row) : undefined };
+  });
+  return onAll ?? fieldsOf(ability, action, subject, row);
 }
 
 function fieldsOf(ability: AppAbility, action: string, subject: TenantSubject, row: object): Set<string> {

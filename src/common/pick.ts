@@ -3,9 +3,7 @@ export function pick<Item extends { id: string }>(
   item: Item,
   fields: ReadonlySet<string>,
 ): Partial<Item> & { id: string } {
-  const picked: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(item)) {
-    if (key === 'id' || fields.has(key)) picked[key] = value;
-  }
-  return picked as Partial<Item> & { id: string };
+  const isPicked = (key: string): boolean => key === 'id' || fields.has(key);
+  if (Object.keys(item).every(isPicked)) return item;
+  return Object.fromEntries(Object.entries(item).filter(([key]) => isPicked(key))) as Partial<Item> & { id: string };
 }

@@ -26,8 +26,17 @@ const READS: Record<string, string> = {
   groupBy: 'groupBy',
 };
 
+const parseTimestamp = pg.types.getTypeParser(pg.types.builtins.TIMESTAMPTZ) as (text: string) => unknown;
+/** A moment of the years 1 to 9999 in UTC, as PostgreSQL writes it. */
+const isPlainMoment = (text: string): boolean => text[4] === '-' && text[10] === ' ' && text.endsWith('+00');
+
 /** As Prisma gives them. */
 const PARSERS = new Map<number, (text: string) => unknown>([
+  // V8 reads ISO 8601 ten times as fast as pg's expression reads PostgreSQL's form of it.
+  [
+    pg.types.builtins.TIMESTAMPTZ,
+    (text) => (isPlainMoment(text) ? new Date(`${text.slice(0, 10)}T${text.slice(11, -3)}Z`) : parseTimestamp(text)),
+  ],
   [pg.types.builtins.INT8, BigInt],
   [pg.types.builtins.NUMERIC, (text) => new Prisma.Decimal(text)],
 ]);

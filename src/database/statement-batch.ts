@@ -25,11 +25,21 @@ interface Wire {
 /** What pg has and its types do not tell (8.23.1; package.json pins it). */
 const { utils } = pg as unknown as { utils: { prepareValue(value: unknown): unknown } };
 
+/** A statement that a connection has prepared. */
+interface PreparedStatement {
+  /**
+   * Of its rows, once it is known. It cannot change: PostgreSQL refuses a prepared statement whose rows would be others (0A000).
+   */
+  shape: RowShape | undefined;
+  /** The higher, the later. */
+  usedAt: number;
+}
+
 /**
- * The prepared statements of one connection, with the shape of their rows once that is known: it cannot change, since PostgreSQL
- * refuses a prepared statement whose rows would be others (0A000). The one used longest ago comes first.
+ * Those of one connection. Their order in the map says nothing: putting the one used last in its place each time would make V8
+ * replace the map's table with each second statement, and keep what hung on the former one alive for long.
  */
-export type PreparedStatements = Map<string, RowShape | undefined>;
+export type PreparedStatements = Map<string, PreparedStatement>;
 
 /** So many are kept on each connection; beyond, the one used longest ago is closed. A plan takes some tens of kilobytes. */
 const MAX_PREPARED = 250;
@@ -39,6 +49,9 @@ const EXECUTE = serialize.execute({ portal: '' });
 const SYNC = serialize.sync();
 /** `SELECT 3`, `INSERT 0 3`, `BEGIN` (PostgreSQL manual, 54.7, CommandComplete). */
 const COMMAND_TAG = /^([A-Za-z]+)(?:.*? (\d+))?$/;
+
+/** How often prepared statements were used in this process. */
+let uses = 0;
 
 /**
  * Several statements in one write, with one Sync at their end, so one round trip. Up to a Sync PostgreSQL takes everything as
@@ -96,24 +109,24 @@ export class StatementBatch {
       this.parsing.push(name);
     }
     messages.push(serialize.bind({ statement: name ?? '', values }));
-    if (!isSilent && !(isPrepared && this.prepared.get(name))) messages.push(DESCRIBE);
+    if (!isSilent && !(isPrepared && this.prepared.get(name)?.shape)) messages.push(DESCRIBE);
     messages.push(EXECUTE);
   }
 
   private isPrepared(name: string): boolean {
-    if (this.parsing.includes(name)) return true;
-    const shape = this.prepared.get(name);
-    if (!this.prepared.delete(name)) return false;
-    this.prepared.set(name, shape); // as the one used last
-    return true;
+    const prepared = this.prepared.get(name);
+    if (prepared) prepared.usedAt = uses += 1;
+    return prepared !== undefined || this.parsing.includes(name);
   }
 
   /** Closing comes before all that could fail, so that it certainly happens: what is forgotten here is gone there. */
   private makeRoom(messages: Buffer[]): void {
     if (this.prepared.size + this.statements.length <= MAX_PREPARED) return;
     const used = new Set(this.statements.map(({ name }) => name));
-    const closing = [...this.prepared.keys()].filter((name) => !used.has(name));
-    for (const name of closing.slice(0, this.statements.length)) {
+    const closing = [...this.prepared]
+      .filter(([name]) => !used.has(name))
+      .toSorted(([, one], [, other]) => one.usedAt - other.usedAt);
+    for (const [name] of closing.slice(0, this.statements.length)) {
       messages.push(serialize.close({ type: 'S', name }));
       this.prepared.delete(name);
     }
@@ -122,7 +135,7 @@ export class StatementBatch {
   /** The server has parsed the next of the statements that were to be parsed: it keeps it whatever happens after. */
   handleParseComplete(): void {
     const name = this.parsing.shift();
-    if (name !== undefined) this.prepared.set(name, undefined);
+    if (name !== undefined) this.prepared.set(name, { shape: undefined, usedAt: (uses += 1) });
   }
 
   handleRowDescription({ fields }: { fields: Field[] }): void {
@@ -163,14 +176,15 @@ export class StatementBatch {
 
   private currentShape(): RowShape {
     const { name } = this.statements[this.place]!;
-    return (this.shape ??= (name !== undefined && this.prepared.get(name)) || RowShape.NONE);
+    return (this.shape ??= (name !== undefined && this.prepared.get(name)?.shape) || RowShape.NONE);
   }
 
   private finish(tag: string): void {
     const { name, isSilent } = this.statements[this.place]!;
     if (!isSilent) {
       const shape = this.currentShape();
-      if (name !== undefined && this.prepared.has(name)) this.prepared.set(name, shape);
+      const prepared = name === undefined ? undefined : this.prepared.get(name);
+      if (prepared) prepared.shape = shape;
       this.results.push({ ...readTag(tag), fields: shape.fields, rows: this.rows as pg.QueryResultRow[] });
       this.rows = [];
     }

@@ -177,8 +177,10 @@ type RawUser<Role extends AssignedRoleRow = AssignedRoleRow> = UserRow & {
   roles?: (Omit<Role, 'expiresAt'> & { expiresAt: string | null })[];
 };
 
-function toUser<Role extends AssignedRoleRow>({ roles, ...row }: RawUser<Role>): FoundUser<Role> {
-  if (!roles) return row;
-  const held = roles.map((role) => ({ ...role, expiresAt: role.expiresAt === null ? null : new Date(role.expiresAt) }));
-  return { ...row, roles: held as unknown as Role[] };
+function toUser<Role extends AssignedRoleRow>(row: RawUser<Role>): FoundUser<Role> {
+  const roles = row.roles?.map((role) => ({
+    ...role,
+    expiresAt: role.expiresAt === null ? null : new Date(role.expiresAt),
+  }));
+  return (roles ? { ...row, roles } : row) as unknown as FoundUser<Role>;
 }
