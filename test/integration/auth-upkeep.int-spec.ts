@@ -12,6 +12,7 @@ import { type Env, readEnv } from '../../src/config/env';
 import { CredentialsModule } from '../../src/credentials/credentials.module';
 import { PasswordsService } from '../../src/credentials/passwords.service';
 import { DatabaseModule } from '../../src/database/database.module';
+import { HttpModule } from '../../src/http/http.module';
 import { newDatabase, type TestDatabase } from '../support/postgres';
 
 const SECRET_KEY = Buffer.alloc(32, 7).toString('base64');
@@ -41,6 +42,7 @@ async function start(overrides: Partial<Env> = {}): Promise<TestingModule> {
       AccessModule,
       AuditModule,
       CredentialsModule,
+      HttpModule,
       AuthModule,
     ],
   }).compile();
