@@ -92,7 +92,7 @@ const derived = new WeakMap<AppAbility, Map<string, object>>();
 
 function remembered<Derived extends object>(ability: AppAbility, name: string, derive: () => Derived): Derived {
   let known = derived.get(ability);
-  if (!known) derived.set(ability, (known = new Map()));
+  if (!known) derived.set(ability, (known = new Map<string, object>()));
   let value = known.get(name) as Derived | undefined;
   if (!value) known.set(name, (value = derive()));
   return value;

@@ -9,6 +9,9 @@ const FLAGS = [
   '--wasm-tiering-budget=18000000',
   // What each compiling thread has needed stays with it.
   '--wasm-num-compilation-tasks=1',
+  // V8 makes objects old at once when many of their kind have grown old; of requests that is a mistake, and each of them keeps the
+  // young ones alive that hang on it. Without, a read takes a third less CPU.
+  '--no-allocation-site-pretenuring',
   '--expose-gc',
 ];
 
