@@ -5,11 +5,14 @@ import { pick } from './request-parts.mjs';
 const { newId } = program('common/id');
 const { orderOf } = program('common/keyset');
 const { USER_SORTS } = program('users/user.dto');
-const { usersStatement, userWithRolesStatement } = program('users/user-statements.repository');
+const { usersStatement } = program('users/user-list-statements.repository');
+const { userStatement } = program('users/user-statements.repository');
 
 export const LIMIT = 20;
 const FIRST_PAGE = { limit: LIMIT };
 const BY_CREATION = orderOf(USER_SORTS, 'createdAt');
+/** The condition of one who may read every row. */
+const ALL = { AND: [{}] };
 
 /** @typedef {{ tenantId: string, userId: string }} Target */
 
@@ -20,10 +23,18 @@ export function anyTarget({ tenants }) {
 }
 
 /** @param {Target} target */
-export const getStatement = ({ tenantId, userId }) => userWithRolesStatement(tenantId, userId, new Date());
+export const getStatement = ({ tenantId, userId }) =>
+  userStatement(tenantId, userId, ALL, { roles: 'named', now: new Date() });
 
 /** @param {Target} target */
-export const listStatement = ({ tenantId }) => usersStatement(tenantId, FIRST_PAGE, BY_CREATION);
+export const listStatement = ({ tenantId }) =>
+  usersStatement({
+    tenantId,
+    query: FIRST_PAGE,
+    order: BY_CREATION,
+    accessible: { users: ALL, roles: ALL },
+    now: new Date(),
+  });
 
 const INSERT_ROLE = 'INSERT INTO app.roles (tenant_id, id, name, name_key, description) VALUES ($1, $2, $3, $4, $5)';
 const INSERT_EVENT = `INSERT INTO audit.events
