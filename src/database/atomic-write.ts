@@ -43,7 +43,11 @@ export async function writeAtomically(
   });
 }
 
-/** PostgreSQL's own words have a severity; that of a connection that just ended has none. */
+/**
+ * PostgreSQL's own words have a severity; that of a connection that just ended has none. A pooler's have one, too, and the state
+ * of a fault of the connection: it gives the statement up, and the server behind it goes on (PgBouncer's query_timeout, KILL).
+ */
 function isSaidByServer(error: unknown): boolean {
-  return (error as { severity?: unknown } | undefined)?.severity !== undefined;
+  const { severity, code } = (error ?? {}) as { severity?: unknown; code?: unknown };
+  return severity !== undefined && !String(code).startsWith('08');
 }

@@ -198,4 +198,22 @@ describe('a write whose connection dies', () => {
     await eventually(async () => expect(await namesOf('unknown')).toEqual(['unknown']));
     expect(request.mayHaveWritten).toBe(true);
   });
+
+  it('by the word of a pooler is not repeated: the server behind it may have done it', async () => {
+    const request = { mayHaveWritten: false };
+    const { app: pool } = doors.pools;
+    const batch = pool.batch.bind(pool);
+    const spied = jest.spyOn(pool, 'batch').mockImplementationOnce(async (...args) => {
+      await batch(...args);
+      // What PgBouncer says when it ends a connection of the server in the middle of a statement.
+      throw Object.assign(new Error('query timeout'), { severity: 'FATAL', code: '08P01' });
+    });
+    await expect(whileKeyed(request, () => write(insertion('pooled')))).rejects.toMatchObject({
+      code: 'database_unavailable',
+    });
+    expect(spied).toHaveBeenCalledTimes(1);
+    spied.mockRestore();
+    expect(await namesOf('pooled')).toEqual(['pooled']);
+    expect(request.mayHaveWritten).toBe(true);
+  });
 });
