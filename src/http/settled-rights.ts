@@ -24,7 +24,11 @@ export function settleRights(fastify: FastifyInstance, actors: ActorsService): v
         for (const name of OF_THE_ANSWER) void reply.removeHeader(name);
         if (!(error instanceof OutdatedError)) return done(null, prepareProblem(error, request, reply));
         actors.forget((request as unknown as { user: Actor }).user);
-        askAgain(request, reply).then((answer) => done(null, answer), done);
+        askAgain(request, reply).then(
+          (answer) => done(null, answer),
+          (reason: unknown) =>
+            done(null, prepareProblem(isStopping(reason) ? { statusCode: 503 } : reason, request, reply)),
+        );
       },
     );
   });
@@ -42,4 +46,9 @@ async function askAgain(request: FastifyRequest, reply: FastifyReply): Promise<B
   for (const name of OF_THE_CONNECTION) delete headers[name];
   void reply.status(answer.statusCode).headers(headers);
   return rawPayload.length > 0 ? rawPayload : null;
+}
+
+/** Fastify begins nothing more within itself while it waits for the requests under way. */
+function isStopping(reason: unknown): boolean {
+  return (reason as { code?: unknown } | undefined)?.code === 'FST_ERR_REOPENED_CLOSE_SERVER';
 }

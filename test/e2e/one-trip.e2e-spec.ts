@@ -71,6 +71,20 @@ describe('a request that reads', () => {
     await owner.put(`${users()}/${admin.id}/roles`, { roles: [] }).expect(200);
     await admin.get(wrong).expectProblem(403, 'permission_missing');
   });
+
+  it('is told to come again when its caller cannot be asked for anew, since the instance stops', async () => {
+    const { owner, viewer } = cast;
+    const path = `${users()}/${owner.id}`;
+    await viewer.get(path).expect(200);
+    await owner.put(`${users()}/${viewer.id}/roles`, { roles: [] }).expect(200);
+    const fastify = app.nest.getHttpAdapter().getInstance() as object as Record<symbol, { closing: boolean }>;
+    const state =
+      fastify[Object.getOwnPropertySymbols(fastify).find(({ description }) => description === 'fastify.state')!]!;
+    state.closing = true;
+    await viewer.get(path).expectProblem(503, 'shutting_down');
+    state.closing = false;
+    await viewer.get(path).expectProblem(403, 'permission_missing');
+  });
 });
 
 describe('what a request believes of its caller', () => {
