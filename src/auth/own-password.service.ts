@@ -4,6 +4,7 @@ import { AuditLog } from '../audit/audit-log';
 import { Clock } from '../common/clock';
 import { ConflictError, InvalidInputError } from '../common/errors';
 import { PasswordsService } from '../credentials/passwords.service';
+import { regardless } from '../database/abandonment';
 import { PlatformDb } from '../database/platform-db';
 import { AccountTenantsRepository } from './account-tenants.repository';
 import { AccountsRepository } from './accounts.repository';
@@ -62,14 +63,13 @@ export class OwnPasswordService {
   private async verifyCurrent(caller: Caller, currentHash: string | undefined, password: string): Promise<void> {
     const attempt = await this.limits.countCurrentPassword(caller.accountId);
     if (!(await this.passwords.verify(currentHash, password))) {
-      await this.db.run((tx) =>
-        this.audit.recordForPlatform(tx, caller, {
-          action: 'password.changed',
-          result: 'failure',
-          target: { type: 'Account', id: caller.accountId },
-          after: { reason: 'wrong_password' },
-        }),
-      );
+      const recording = this.audit.recordingForPlatform(caller, {
+        action: 'password.changed',
+        result: 'failure',
+        target: { type: 'Account', id: caller.accountId },
+        after: { reason: 'wrong_password' },
+      });
+      await regardless(() => this.db.write([recording()])); // even if he has hung up
       const message = 'This is not your current password.';
       throw new InvalidInputError([{ pointer: '/currentPassword', code: 'wrong_password', message }], 'wrong_password');
     }

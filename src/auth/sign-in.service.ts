@@ -3,6 +3,7 @@ import type { Origin } from '../access/actor';
 import { AuditLog } from '../audit/audit-log';
 import { DomainError, ForbiddenError, UnauthenticatedError } from '../common/errors';
 import { PasswordsService } from '../credentials/passwords.service';
+import { regardless } from '../database/abandonment';
 import { PlatformDb } from '../database/platform-db';
 import { signInAttempted } from './sign-in-attempted';
 import type { SignInAccount } from './sign-in-attempts.repository';
@@ -88,7 +89,7 @@ export class SignInService {
     }
   }
 
-  /** Of an unknown address nothing is kept: people type passwords there. */
+  /** Of an unknown address nothing is kept: people type passwords there. Who hangs up is recorded all the same. */
   private async recordRefusal(
     account: SignInAccount | undefined,
     origin: Origin,
@@ -101,6 +102,6 @@ export class SignInService {
       ...(account && { target: { type: 'Account', id: account.id } }),
       after: { reason },
     });
-    await this.db.write([recording()]);
+    await regardless(() => this.db.write([recording()]));
   }
 }

@@ -64,12 +64,14 @@ export class UsersService {
    * @throws ForbiddenError when the roles give what the actor does not hold
    */
   async create(actor: Actor, input: CreateUserDto): Promise<UserDto> {
-    if (input.password === undefined && !input.roleIds?.length) return this.createAlone(actor, input);
+    // First: who may not add the person must not learn whether they are a user.
+    const added = newUserRow(input, this.clock.now());
+    authorize(actor, 'invite', 'User', added, ['email', 'name']);
+    if (input.password === undefined && !input.roleIds?.length) return this.createAlone(actor, added);
     const passwordHash = await this.firstPassword(actor, input);
     return this.db.run(actor.tenantId, async (tx) => {
       const accountId = await this.users.ensureAccount(tx, { ...input, passwordHash, pointer: '/password' });
       const row = await this.users.create(tx, { accountId, email: input.email, name: input.name });
-      authorize(actor, 'invite', 'User', row, ['email', 'name']);
       await this.audit.record(tx, actor, {
         action: 'user.added',
         target: { type: 'User', id: row.id },
@@ -125,9 +127,7 @@ export class UsersService {
   }
 
   /** Without password and roles nothing has to be asked first. */
-  private async createAlone(actor: Actor, input: CreateUserDto): Promise<UserDto> {
-    const row = newUserRow(input, this.clock.now());
-    authorize(actor, 'invite', 'User', row, ['email', 'name']);
+  private async createAlone(actor: Actor, row: UserRow): Promise<UserDto> {
     const target = { type: 'User', id: row.id };
     const recording = this.audit.recording(actor.tenantId, actor, {
       action: 'user.added',

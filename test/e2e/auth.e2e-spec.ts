@@ -1,7 +1,9 @@
 import { createHash, createPublicKey, verify } from 'node:crypto';
 import { hash } from '@node-rs/argon2';
+import { SignInService } from '../../src/auth/sign-in.service';
 import { newId } from '../../src/common/id';
 import { PasswordsService } from '../../src/credentials/passwords.service';
+import { CallersPresence, whileWanted } from '../../src/database/abandonment';
 import { type Account, bearer, claimsOf, newAccount, newSession } from '../support/account';
 import type { ApiResponse } from '../support/api-client';
 import { createTestApp, type TestApp, type Tokens } from '../support/app';
@@ -188,6 +190,21 @@ describe('POST /v1/auth/login', () => {
     const trail = JSON.stringify(await app.database.query('admin', 'SELECT * FROM audit.events'));
     expect(trail).not.toContain('my-secret');
     expect(trail).not.toContain('my other secret');
+  });
+
+  it('records who was refused, even if he does not wait for the answer', async () => {
+    const person = await newAccount(app);
+    const caller = new CallersPresence();
+    jest.spyOn(app.nest.get(PasswordsService), 'verify').mockImplementationOnce(async () => {
+      caller.end();
+      return false;
+    });
+    const origin = { address: '198.51.100.99', userAgent: 'x', requestId: newId() };
+    const guess = whileWanted(caller, () => app.nest.get(SignInService).verify(person.email, 'wrong', origin));
+    await expect(guess).rejects.toMatchObject({ code: 'invalid_credentials' });
+    expect(await eventsOn(person.id)).toEqual([
+      expect.objectContaining({ action: 'session.refused', after: { reason: 'wrong_password' } }),
+    ]);
   });
 });
 

@@ -61,6 +61,14 @@ describe('POST /v1/tenants/:tenantId/users', () => {
     expect(body).toMatchObject({ errors: [{ pointer: '/email' }] });
   });
 
+  it('tells who may not add a person nothing of whether that person is a user', async () => {
+    const invites = { subject: 'User', action: 'invite', conditions: { email: 'only@tenant.test' } } as const;
+    const member = await newUser(app, cast.tenant, { permissions: [invites] });
+    for (const { email } of [cast.viewer.person, newPerson('new')])
+      for (const roleIds of [[], [cast.tenant.roles.viewer]])
+        await member.post(users(), { email, name: 'x', roleIds }).expectProblem(403, 'permission_missing');
+  });
+
   it('takes a first password from platform administrators only, and for new accounts only', async () => {
     const { email, name, password } = newPerson('first');
     await add({ email, name, password }).expectProblem(403, 'field_not_permitted');
