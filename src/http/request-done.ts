@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Actor, Caller } from '../access/actor';
 import { announcement } from '../common/announcement';
@@ -23,10 +24,13 @@ export const CALLER_WENT = 499;
 
 export const requestDone = announcement<RequestDone>('tenantry:http.request-done');
 
+/** A header of a request that is made once more within this process (settled-rights.ts): no other one, since no caller knows it. */
+export const ONCE_MORE = { name: 'x-once-more', value: randomUUID() };
+
 /** Tells of each request, the abandoned ones included (which is why it does not use Fastify's onResponse). */
 export function announceRequests(fastify: FastifyInstance): void {
   fastify.addHook('onRequest', (request, reply, done) => {
-    announceWhenDone(request, reply);
+    if (request.headers[ONCE_MORE.name] !== ONCE_MORE.value) announceWhenDone(request, reply);
     done();
   });
 }

@@ -4,6 +4,7 @@ import type { ActorsService } from '../access/actors.service';
 import { accompanyingCheck } from '../database/abandonment';
 import { OutdatedError } from '../database/accompanying-check';
 import { prepareProblem } from './problem.filter';
+import { ONCE_MORE } from './request-done';
 
 /** What tells of the connection, not of the answer. */
 const OF_THE_CONNECTION = ['connection', 'content-length', 'date', 'keep-alive', 'transfer-encoding'];
@@ -39,7 +40,7 @@ async function askAgain(request: FastifyRequest, reply: FastifyReply): Promise<B
   const answer = await request.server.inject({
     method: 'GET',
     url: request.url,
-    headers: { ...request.headers, 'x-request-id': request.id },
+    headers: { ...request.headers, 'x-request-id': request.id, [ONCE_MORE.name]: ONCE_MORE.value },
     remoteAddress: request.socket.remoteAddress!,
   });
   const { headers, rawPayload } = answer;

@@ -1,10 +1,12 @@
 import { newId } from '../../src/common/id';
 import { accompany, whileWanted } from '../../src/database/abandonment';
 import { AccompanyingCheck } from '../../src/database/accompanying-check';
+import { type RequestDone, requestDone } from '../../src/http/request-done';
 import { TenantDb } from '../../src/database/tenant-db';
 import { Pools } from '../../src/database/pools';
 import { createTestApp, type TestApp } from '../support/app';
-import { type Cast, newTenant } from '../support/tenant';
+import { eventually } from '../support/eventually';
+import { type Cast, newTenant, newUser } from '../support/tenant';
 
 let app: TestApp;
 let cast: Cast;
@@ -70,6 +72,20 @@ describe('a request that reads', () => {
     await admin.get(wrong).expectProblem(422, 'invalid_input');
     await owner.put(`${users()}/${admin.id}/roles`, { roles: [] }).expect(200);
     await admin.get(wrong).expectProblem(403, 'permission_missing');
+  });
+
+  it('is one request, also when it is made once more for what its caller may do now', async () => {
+    const [{ owner, tenant }, done] = [cast, [] as RequestDone[]];
+    const user = await newUser(app, tenant, { roles: [tenant.roles.viewer] });
+    const path = `${users()}/${owner.id}`;
+    await user.get(path).expect(200);
+    await owner.put(`${users()}/${user.id}/roles`, { roles: [{ roleId: tenant.roles.member }] }).expect(200);
+    const end = requestDone.subscribe((request) => request.method === 'GET' && done.push(request));
+    trips = [];
+    await user.get(path).expect(200);
+    expect(trips).toEqual(['rights and statement', 'statement', 'statement']);
+    await eventually(async () => expect(done).toMatchObject([{ status: 200 }]));
+    end();
   });
 
   it('is told to come again when its caller cannot be asked for anew, since the instance stops', async () => {
