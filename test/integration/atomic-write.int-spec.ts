@@ -58,7 +58,10 @@ describe('a write', () => {
 
   it('happens as a whole or not at all, and its connection stays', async () => {
     const pids = () =>
-      database.query('admin', `SELECT pid FROM pg_stat_activity WHERE application_name = 'tenantry-app'`);
+      database.query(
+        'admin',
+        `SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'tenantry-app'`,
+      );
     const before = await pids();
     await expect(write(insertion('half done'), FAILING)).rejects.toMatchObject({ code: '22012' });
     await expect(write(FAILING, insertion('half done'))).rejects.toMatchObject({ code: '22012' });
@@ -122,7 +125,7 @@ describe('a write for a request', () => {
     (
       await database.query(
         'admin',
-        `SELECT FROM pg_stat_activity WHERE application_name = 'tenantry-app' AND state = 'active' AND query LIKE $1`,
+        `SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'tenantry-app' AND state = 'active' AND query LIKE $1`,
         [`%${text}%`],
       )
     ).length;
@@ -140,7 +143,7 @@ describe('a write whose connection dies', () => {
       await barrier.end();
     }
   }
-  const WAITING = `application_name = 'tenantry-app' AND wait_event_type = 'Lock'`;
+  const WAITING = `datname = current_database() AND application_name = 'tenantry-app' AND wait_event_type = 'Lock'`;
   const terminate = (where: string) =>
     database.query('admin', `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${where}`);
   const gone: unknown[] = [];
@@ -156,7 +159,9 @@ describe('a write whose connection dies', () => {
 
   it('while it was idle begins on another one', async () => {
     await Promise.all([write(FAILING), write(FAILING)].map((one) => one.catch(() => undefined)));
-    expect((await terminate(`application_name = 'tenantry-app'`)).length).toBeGreaterThan(0);
+    expect(
+      (await terminate(`datname = current_database() AND application_name = 'tenantry-app'`)).length,
+    ).toBeGreaterThan(0);
     await expect(write(insertion('idle'))).resolves.toHaveLength(1);
   });
 
