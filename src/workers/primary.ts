@@ -87,7 +87,8 @@ class Primary {
     const servedMs = worker.servingSince === undefined ? 0 : performance.now() - worker.servingSince;
     this.workers.delete(worker);
     await this.metrics.leave(worker);
-    if (this.isUp && !this.stopping.signal.aborted) await this.replace(worker, servedMs, how);
+    const hasServed = worker.servingSince !== undefined;
+    if ((this.isUp || hasServed) && !this.stopping.signal.aborted) await this.replace(worker, servedMs, how);
   }
 
   private async replace({ number, pid }: WorkerProcess, servedMs: number, how: string): Promise<void> {

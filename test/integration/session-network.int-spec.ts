@@ -3,7 +3,7 @@ import path from 'node:path';
 import { networkOf } from '../../src/auth/network';
 import { newDatabase, type TestDatabase } from '../support/postgres';
 
-const MIGRATION = '../../prisma/migrations/20261123131500_add_session_network/migration.sql';
+const MIGRATION = '../../prisma/migrations/20261123131600_fill_session_network/migration.sql';
 const ADDRESSES = [
   '192.0.2.7',
   '::FFFF:192.0.2.7',
@@ -21,7 +21,7 @@ beforeAll(async () => {
 });
 afterAll(() => database.drop());
 
-describe('the migration that adds the network of a session', () => {
+describe('the migration that fills the network of sessions', () => {
   it('makes the same of an address as network.ts', async () => {
     const sql = readFileSync(path.join(__dirname, MIGRATION), 'utf8');
     const [definition] = /CREATE FUNCTION[\s\S]+?\n\$\$;/.exec(sql)!;
