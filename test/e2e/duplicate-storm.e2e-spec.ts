@@ -1,3 +1,4 @@
+import { Pools } from '../../src/database/pools';
 import { createTestApp, type TestApp } from '../support/app';
 import { newTenantWithOwner, type TestTenant, type UserClient } from '../support/tenant';
 
@@ -29,7 +30,10 @@ describe(`${REQUESTS} requests at once to create the same user`, () => {
     const statuses = responses.map(({ status }) => status);
     expect(statuses.filter((status) => status === 201)).toHaveLength(1);
     expect(statuses.filter((status) => status === 409)).toHaveLength(REQUESTS - 1);
-    expect(await backends()).toEqual(before);
+    // None was dropped; one may have been opened that the pool had not needed so far.
+    const after = await backends();
+    expect(after).toEqual(expect.arrayContaining(before));
+    expect(after.length).toBeLessThanOrEqual(app.nest.get(Pools).app.options.max);
 
     const events = `SELECT after->>'email' AS email FROM audit.events WHERE action = 'user.added' AND after->>'email' LIKE 'storm%'`;
     expect(await app.database.query('admin', events)).toEqual([{ email: 'storm@example.com' }]);
