@@ -62,6 +62,12 @@ async function hold(mode: 'SHARE' | 'ACCESS EXCLUSIVE', table = 'app.roles'): Pr
   await barrier.connect();
   await barrier.query(`BEGIN; LOCK TABLE ${table} IN ${mode} MODE`);
 }
+/** A server that stops might end the holder first, and whoever waits would go on. @returns what ends that */
+async function freezeHolder(): Promise<() => void> {
+  const { rows } = await barrier!.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+  process.kill(rows[0]!.pid, 'SIGSTOP');
+  return () => process.kill(rows[0]!.pid, 'SIGCONT');
+}
 async function lift(): Promise<void> {
   await barrier?.end().catch(() => undefined);
   barrier = undefined;
@@ -157,9 +163,13 @@ describe('a write with an Idempotency-Key', () => {
     await hold('SHARE');
     const answer = write('outlived', key);
     await eventually(async () => expect(await stage.countWaiting()).toBe(1));
-    await stage.stopDatabase();
-    expect(await answer).toMatchObject({ status: 503, code: 'database_unavailable' });
+    const thaw = await freezeHolder();
+    const stopped = stage.stopDatabase();
+    const failed = await answer;
+    thaw();
+    await stopped;
     await stage.startDatabase();
+    expect(failed).toMatchObject({ status: 503, code: 'database_unavailable' });
     await eventually(async () => expect(await write('outlived', key)).toMatchObject({ status: 201 }));
     expect(await idsOf('outlived')).toHaveLength(1);
   });

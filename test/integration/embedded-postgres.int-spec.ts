@@ -22,6 +22,7 @@ import {
   startEmbeddedPostgres,
 } from '../../src/database/embedded-postgres';
 import { isRoot } from '../../src/database/unprivileged-account';
+import { eventually } from '../support/eventually';
 import { makeTestDirectory, removeTestDirectory } from '../support/test-directory';
 
 const OWNER_PROGRAM = path.join(__dirname, 'embedded-postgres-owner.cjs');
@@ -29,6 +30,7 @@ const POSTGRES_15 = '/usr/lib/postgresql/15/bin';
 const asRootIt = isRoot() ? it : it.skip;
 const withPostgres15It = existsSync(POSTGRES_15) ? it : it.skip;
 const binDir = process.env.TEST_POSTGRES_BIN;
+const ADVISORY_LOCKS = "SELECT FROM pg_locks WHERE locktype = 'advisory'";
 
 let directory: string;
 /** One cluster for the tests that need no first start: each leaves it stopped. */
@@ -167,12 +169,8 @@ describe('startEmbeddedPostgres', () => {
     const server = await start();
     const before = await startTimeOf(server);
     process.kill(postmasterPid(server), 'SIGKILL');
-    let after = before;
-    for (let tries = 0; tries < 200 && after === before; tries++) {
-      await sleep(50);
-      after = await startTimeOf(server).catch(() => before);
-    }
-    expect(after).not.toBe(before);
+    await eventually(async () => expect(await startTimeOf(server)).not.toBe(before));
+    await eventually(async () => expect(await query(server.adminUrl(), ADVISORY_LOCKS)).toHaveLength(1));
     expect(await refusal(start())).toContain('in use'); // the lock was taken again
   });
 

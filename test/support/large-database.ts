@@ -13,6 +13,8 @@ const ROLES = 2_000;
 const RECORDS = 50_000;
 /** What is rare is in the middle of every order, so that walking there from either end takes long. */
 const MIDDLE = 100_000;
+/** So many that the sample of ANALYZE cannot miss them. */
+const RARE = 200;
 
 /** A database as large as one gets. */
 export interface LargeDatabase {
@@ -60,7 +62,7 @@ export async function fillLarge(app: TestApp): Promise<LargeDatabase> {
   await withoutIndexes(app.database, [
     `INSERT INTO identity.users (id, email, name, status, created_at)
      SELECT ${idOf(PERSON, 'n')}, lpad(n::text, 6, '0') || '@large.example', 'Person ' || n,
-       CASE WHEN n BETWEEN ${MIDDLE} AND ${MIDDLE + 20} THEN 'disabled' ELSE 'active' END, now() - n * interval '1 minute'
+       CASE WHEN n BETWEEN ${MIDDLE} AND ${MIDDLE + RARE} THEN 'disabled' ELSE 'active' END, now() - n * interval '1 minute'
      FROM generate_series(1, ${USERS}) n`,
     `INSERT INTO identity.sessions (id, user_id, address, user_agent, created_at, expires_at, ended_at, end_reason)
      SELECT ${idOf(PERSON, 'n')}, CASE WHEN n <= 200 THEN '${account.id}' ELSE ${idOf(PERSON, 'n')} END, '198.51.100.7', 'Test',
@@ -68,12 +70,12 @@ export async function fillLarge(app: TestApp): Promise<LargeDatabase> {
      FROM generate_series(1, ${RECORDS}) n`,
     `INSERT INTO app.tenants (id, slug, name, name_key, status, created_at, deleted_at, purge_after)
      SELECT ${idOf(TENANT, 'n')}, 'many-' || lpad(n::text, 6, '0'), 'Many ' || n, 'many ' || lpad(n::text, 6, '0'),
-       CASE WHEN n BETWEEN ${TENANTS / 2} AND ${TENANTS / 2 + 20} THEN 'suspended' ELSE 'active' END, now() - n * interval '1 minute',
+       CASE WHEN n BETWEEN ${TENANTS / 2} AND ${TENANTS / 2 + RARE} THEN 'suspended' ELSE 'active' END, now() - n * interval '1 minute',
        CASE WHEN n % 200 = 0 THEN now() END, CASE WHEN n % 200 = 0 THEN now() + interval '30 days' END
      FROM generate_series(1, ${TENANTS}) n`,
     `INSERT INTO app.memberships (tenant_id, id, user_id, email, name, name_key, status, created_at)
      SELECT '${tenant.id}'::uuid, ${idOf(USER, 'n')}, ${idOf(PERSON, 'n')}, lpad(n::text, 6, '0') || '@large.example', 'User ' || n,
-       'user ' || lpad(n::text, 6, '0'), CASE WHEN n BETWEEN ${MIDDLE} AND ${MIDDLE + 50} THEN 'suspended' ELSE 'active' END,
+       'user ' || lpad(n::text, 6, '0'), CASE WHEN n BETWEEN ${MIDDLE} AND ${MIDDLE + RARE} THEN 'suspended' ELSE 'active' END,
        now() - n * interval '1 minute'
      FROM generate_series(1, ${USERS}) n
      UNION ALL
@@ -108,16 +110,16 @@ export async function fillLarge(app: TestApp): Promise<LargeDatabase> {
          SELECT '${tenantId}', ${idOf(RECORD, 'n')}, now() - n * interval '1 minute',
            CASE WHEN is_rare THEN '${rare}' ELSE '${usual}' END, CASE WHEN is_rare THEN 'denied' ELSE 'success' END, 'user',
            ${idOf(USER, '(n / 50)')}, NULL, CASE WHEN is_rare THEN 'Tenant' ELSE 'User' END, ${idOf(USER, '(n / 50)')}
-         FROM generate_series(1, ${count}) n, LATERAL (SELECT n BETWEEN ${Number(count) / 2} AND ${Number(count) / 2 + 20} AS is_rare) r`,
+         FROM generate_series(1, ${count}) n, LATERAL (SELECT n BETWEEN ${Number(count) / 2} AND ${Number(count) / 2 + RARE} AS is_rare) r`,
     ),
     `INSERT INTO ops.erasures (id, subject, subject_id, account_ids, erased_at, receipt)
-     SELECT ${idOf(RECORD, 'n')}, CASE WHEN n BETWEEN ${RECORDS / 2} AND ${RECORDS / 2 + 20} THEN 'tenant' ELSE 'account' END,
+     SELECT ${idOf(RECORD, 'n')}, CASE WHEN n BETWEEN ${RECORDS / 2} AND ${RECORDS / 2 + RARE} THEN 'tenant' ELSE 'account' END,
        ${idOf(PERSON, 'n')}, '{}', now() - n * interval '1 minute', '${RECEIPT}'
      FROM generate_series(1, ${RECORDS}) n`,
     `INSERT INTO ops.tenant_restores (id, tenant_id, tenant_slug, moment, mode, status, error_code, instance, created_at, finished_at)
      SELECT ${idOf(RECORD, 'n')}, ${idOf(TENANT, 'n')}, 'many', now(), 'dry-run',
        CASE WHEN is_rare THEN 'failed' ELSE 'succeeded' END, CASE WHEN is_rare THEN 'x' END, 'test', now() - n * interval '1 minute', now()
-     FROM generate_series(1, ${RECORDS}) n, LATERAL (SELECT n BETWEEN ${RECORDS / 2} AND ${RECORDS / 2 + 20} AS is_rare) r`,
+     FROM generate_series(1, ${RECORDS}) n, LATERAL (SELECT n BETWEEN ${RECORDS / 2} AND ${RECORDS / 2 + RARE} AS is_rare) r`,
   ]);
   await app.database.query('admin', 'VACUUM (ANALYZE)');
   return {
