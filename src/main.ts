@@ -116,6 +116,7 @@ function reasonOf(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
-const starting = start();
+// A signal may come with the first step of the start, so the handlers are there before.
+const starting = Promise.resolve().then(start);
 stopOnSignal(starting);
 starting.catch(fail);
