@@ -55,15 +55,16 @@ describe('InstanceMetrics', () => {
   });
 
   it('never counts down: what a worker had counted stays when it is gone, what it held does not', async () => {
-    const [one, other] = [workerAfter(0.05, 0.5), workerAfter(5)];
-    let workers = [one, other];
+    const [one, other, third] = [workerAfter(0.05, 0.5), workerAfter(5), workerAfter(5)];
+    let workers = [one, other, third];
     const instance = new InstanceMetrics(() => workers);
     await instance.read();
     workers = [one];
-    await instance.leave(other);
+    instance.leave(other);
+    instance.leave(third); // at once
     const metrics = await read(instance);
-    expect(metrics.value('requests_total')).toBe(3);
-    expect(metrics.value(`${DURATION}_count`)).toBe(3);
+    expect(metrics.value('requests_total')).toBe(4);
+    expect(metrics.value(`${DURATION}_count`)).toBe(4);
     expect([metrics.value('connections'), metrics.value('batched')]).toEqual([5, 1]);
   });
 

@@ -32,7 +32,7 @@ const COUNTING = new Set(['counter', 'histogram', 'summary']);
 export class InstanceMetrics {
   private readonly latest = new Map<MeasuredWorker, MetricReading[]>();
   /** What workers had counted that are gone. */
-  private departed: MetricReading[] = [];
+  private departed: Promise<MetricReading[]> = Promise.resolve([]);
 
   /** @param workers that serve now */
   constructor(private readonly workers: () => readonly MeasuredWorker[]) {}
@@ -41,18 +41,18 @@ export class InstanceMetrics {
   async read(): Promise<string> {
     const readings = await Promise.all(this.workers().map((worker, index) => this.ask(worker, index === 0)));
     const primary = await processRegistry().getMetricsAsJSON();
-    const own = [...this.latest.values(), this.departed, primary];
+    const own = [...this.latest.values(), await this.departed, primary];
     const shared = readings.map((reading) => reading?.shared ?? []);
     return AggregatorRegistry.aggregate([...own, ...shared].map(withAggregators)).metrics();
   }
 
   /** Keeps what a worker that has ended had counted, as far as that was read. */
-  async leave(worker: MeasuredWorker): Promise<void> {
+  leave(worker: MeasuredWorker): void {
     const last = this.latest.get(worker);
     this.latest.delete(worker);
     if (!last) return;
     const counted = last.filter(({ type }) => COUNTING.has(String(type)));
-    this.departed = await AggregatorRegistry.aggregate([this.departed, counted]).getMetricsAsJSON();
+    this.departed = this.departed.then((before) => AggregatorRegistry.aggregate([before, counted]).getMetricsAsJSON());
   }
 
   private async ask(worker: MeasuredWorker, shared: boolean): Promise<WorkerReading | undefined> {

@@ -86,7 +86,7 @@ class Primary {
   private async takeLeave(worker: WorkerProcess, how: string): Promise<void> {
     const servedMs = worker.servingSince === undefined ? 0 : performance.now() - worker.servingSince;
     this.workers.delete(worker);
-    await this.metrics.leave(worker);
+    this.metrics.leave(worker);
     const hasServed = worker.servingSince !== undefined;
     if ((this.isUp || hasServed) && !this.stopping.signal.aborted) await this.replace(worker, servedMs, how);
   }
