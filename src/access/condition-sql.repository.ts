@@ -28,13 +28,16 @@ function comparisonSql(column: Prisma.Sql, operator: string, operand: unknown): 
   if (operator === 'not' && typeof operand === 'string') return Prisma.sql`${column} <> ${operand}`;
   const values: unknown[] = Array.isArray(operand) ? operand : unknown(operator, operand);
   if (!values.every((value) => typeof value === 'string')) unknown(operator, operand);
-  if (operator === 'in') return any(values.map((value) => Prisma.sql`${column} = ${value}`));
-  if (operator === 'notIn') return all(values.map((value) => Prisma.sql`${column} <> ${value}`));
+  // As one parameter: a statement has 65,535 at most, and one text however many values there are.
+  if (operator === 'in') return values.length === 0 ? NOTHING : Prisma.sql`${column} = ANY (${values})`;
+  if (operator === 'notIn') return Prisma.sql`${column} <> ALL (${values})`;
   return unknown(operator, operand);
 }
 
+const NOTHING = Prisma.sql`false`;
+
 const all = (parts: Prisma.Sql[]): Prisma.Sql => joined(parts, ' AND ', Prisma.sql`true`);
-const any = (parts: Prisma.Sql[]): Prisma.Sql => joined(parts, ' OR ', Prisma.sql`false`);
+const any = (parts: Prisma.Sql[]): Prisma.Sql => joined(parts, ' OR ', NOTHING);
 
 function joined(parts: Prisma.Sql[], separator: string, ofNone: Prisma.Sql): Prisma.Sql {
   return parts.length === 0 ? ofNone : Prisma.join(parts, separator, '(', ')');

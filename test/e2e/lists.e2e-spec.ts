@@ -172,6 +172,27 @@ describe('what a role may not read', () => {
     expect(sorted.data.map(({ id }) => id)).toEqual([clerk.id]);
   });
 
+  it('takes as many values as a role can hold', async () => {
+    const values = Array.from({ length: 100 }, (_, count) => `nobody-${count}@list.test`);
+    const rules = Array.from({ length: 40 }, () => ({
+      subject: 'User' as const,
+      action: 'read' as const,
+      conditions: { email: { in: values } },
+    }));
+    const roleIds = [];
+    for (let count = 0; count < 3; count += 1) roleIds.push(await newRole(app, cast.tenant, rules));
+    const mine = await newRole(app, cast.tenant, [
+      { subject: 'User', action: 'read', conditions: { id: '$me' } },
+      { subject: 'Role', action: 'read' },
+    ]);
+    const clerk = await newUser(app, cast.tenant, { roles: [...roleIds, mine] });
+    const { email } = (await clerk.get<User>(`${users()}/${clerk.id}`).expect(200)).body;
+    for (const query of ['sort=name', 'include=roles', `email=${email}`, `q=${email}`, `roleId=${mine}&q=${email}`]) {
+      const { data } = (await clerk.get<UsersPage>(`${users()}?${query}`).expect(200)).body;
+      expect(data.map(({ id }) => id)).toEqual([clerk.id]);
+    }
+  });
+
   it('leaves out the rows that a prohibition means, whichever role gives the permission', async () => {
     const noOwner = await newRole(app, cast.tenant, [
       { subject: 'User', action: 'read', inverted: true, conditions: { id: cast.owner.id } },
