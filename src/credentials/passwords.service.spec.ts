@@ -1,3 +1,5 @@
+import { readdirSync } from 'node:fs';
+import os from 'node:os';
 import { hash } from '@node-rs/argon2';
 import { InvalidInputError, UnavailableError } from '../common/errors';
 import { PasswordsService } from './passwords.service';
@@ -8,6 +10,7 @@ describe('PasswordsService', () => {
   const passwords = new PasswordsService();
 
   beforeAll(() => passwords.onModuleInit());
+  afterAll(() => passwords.onModuleDestroy());
 
   it('hashes with argon2id, 19 MiB, two passes, and a salt of its own each time', async () => {
     const [one, other] = await Promise.all([passwords.hash(PASSWORD), passwords.hash(PASSWORD)]);
@@ -65,6 +68,12 @@ describe('PasswordsService', () => {
     expect(refusals.length).toBeLessThan(10);
     for (const refusal of refusals) expect(refusal).toBeInstanceOf(UnavailableError);
     await expect(passwords.verify(undefined, PASSWORD)).resolves.toBe(false);
+  });
+
+  (process.platform === 'linux' ? it : it.skip)('hashes in a thread that lets all others go first', async () => {
+    await passwords.hash(PASSWORD);
+    const niceness = readdirSync('/proc/self/task').map((thread) => os.getPriority(Number(thread)));
+    expect(Math.max(...niceness)).toBe(Math.min(19, os.getPriority() + 10));
   });
 
   it('names the place of a password that it refuses', () => {

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
-import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { hash, parseOptions, verify } from '@node-rs/argon2';
-import pLimit, { type LimitFunction } from 'p-limit';
+import path from 'node:path';
+import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { parseOptions } from '@node-rs/argon2';
+import Piscina from 'piscina';
 import { InvalidInputError, UnavailableError } from '../common/errors';
 import { Env } from '../config/env';
 import { findPasswordFault, normalizePassword } from './password-policy';
@@ -10,16 +11,19 @@ import { findPasswordFault, normalizePassword } from './password-policy';
 /** OWASP Password Storage Cheat Sheet: argon2id (this package's default) with 19 MiB, two passes, one lane. */
 const PARAMETERS = { memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const; // memoryCost in KiB
 
-/** Hashing runs on libuv's threads, four unless told otherwise: one stays free for files and name look-ups. */
-const MAX_RUNNING = 3;
+/** More threads than these gain little: they wait for the same memory. */
+const MAX_THREADS = 3;
 /** One to two seconds of work on two cores. Who would wait longer is told so at once. */
 const MAX_WAITING = 100;
+/** nice(2): what takes a hundred times as long as a read lets it, and PostgreSQL beside it, go first. Of a thread on Linux only. */
+const NICENESS = 10;
+/** What a thread takes of memory is given back when nobody has signed in for so long. */
+const IDLE_TIMEOUT_MS = 60_000;
 
 /** Hashes, verifies and judges passwords. Hashing takes tens of milliseconds: never call it inside a transaction. */
 @Injectable()
-export class PasswordsService implements OnModuleInit {
-  private readonly limit: LimitFunction;
-  private readonly maxWaiting: number;
+export class PasswordsService implements OnModuleInit, OnModuleDestroy {
+  private readonly threads: Piscina;
   private dummyHash: string;
 
   /**
@@ -29,12 +33,22 @@ export class PasswordsService implements OnModuleInit {
    */
   constructor({ WORKERS }: Env = new Env()) {
     const cores = Math.floor((availableParallelism() - 1) / WORKERS);
-    this.limit = pLimit(Math.max(1, Math.min(cores, MAX_RUNNING)));
-    this.maxWaiting = Math.ceil(MAX_WAITING / WORKERS);
+    this.threads = new Piscina({
+      filename: path.join(__dirname, 'hashing-thread.cjs'),
+      minThreads: 0,
+      maxThreads: Math.max(1, Math.min(cores, MAX_THREADS)),
+      maxQueue: Math.ceil(MAX_WAITING / WORKERS),
+      niceIncrement: NICENESS,
+      idleTimeout: IDLE_TIMEOUT_MS,
+    });
   }
 
   async onModuleInit(): Promise<void> {
-    this.dummyHash = await hash(randomBytes(32), PARAMETERS);
+    this.dummyHash = await this.hash(randomBytes(32).toString('base64'));
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    await this.threads.close();
   }
 
   /**
@@ -42,7 +56,7 @@ export class PasswordsService implements OnModuleInit {
    * @throws UnavailableError `too_busy` when too many wait already
    */
   async hash(password: string): Promise<string> {
-    return this.enqueue(() => hash(normalizePassword(password), PARAMETERS));
+    return this.run<string>('hash', { password: normalizePassword(password), parameters: PARAMETERS });
   }
 
   /**
@@ -50,7 +64,8 @@ export class PasswordsService implements OnModuleInit {
    * @throws UnavailableError `too_busy` when too many wait already
    */
   async verify(passwordHash: string | undefined, password: string): Promise<boolean> {
-    const matches = await this.enqueue(() => verify(passwordHash ?? this.dummyHash, normalizePassword(password)));
+    const compared = { passwordHash: passwordHash ?? this.dummyHash, password: normalizePassword(password) };
+    const matches = await this.run<boolean>('verify', compared);
     return matches && passwordHash !== undefined;
   }
 
@@ -70,10 +85,9 @@ export class PasswordsService implements OnModuleInit {
     if (fault) throw new InvalidInputError([fault]);
   }
 
-  private async enqueue<Result>(work: () => Promise<Result>): Promise<Result> {
-    if (this.limit.pendingCount >= this.maxWaiting) {
+  private async run<Result>(name: 'hash' | 'verify', task: object): Promise<Result> {
+    if (this.threads.queueSize >= this.threads.options.maxQueue)
       throw new UnavailableError('too_busy', 'Too many passwords are being checked. Try again.', 2);
-    }
-    return this.limit(work);
+    return (await this.threads.run(task, { name })) as Result;
   }
 }
