@@ -14,6 +14,7 @@ const WHATS = {
       ? 'a storm of duplicate e-mails: connections opened'
       : "a storm of duplicate e-mails: per second, of those of Prisma's stock adapter",
   'row-security': ({ case: name }) => `row-level security, ${POOL_TITLES[name]}: server CPU, of that without policies`,
+  'large-lists': ({ case: name }) => `in a tenant of 200,000, ${name}: server CPU, of that without policies`,
 };
 
 /** Of the operations beneath HTTP. */

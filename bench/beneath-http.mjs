@@ -2,13 +2,15 @@
 // BENCH_URLS, JSON; it sends { figures, comparisons } or { error }.
 import { readFileSync } from 'node:fs';
 import { compareDuplicates, measureDuplicates } from './duplicates.mjs';
+import { measureLargeLists } from './large-lists.mjs';
 import { comparePool, measurePool } from './pool.mjs';
-import { compareRowSecurity, measureRowSecurity } from './row-security.mjs';
+import { compareLargeLists, compareRowSecurity, measureRowSecurity } from './row-security.mjs';
 
 const PARTS = {
   pool: [measurePool, comparePool],
   duplicates: [measureDuplicates, compareDuplicates],
   'row-security': [measureRowSecurity, compareRowSecurity],
+  'large-lists': [measureLargeLists, compareLargeLists],
 };
 
 process.on('disconnect', () => process.exit()); // the parent is gone

@@ -31,4 +31,5 @@ export const PARTS = {
   pool: beneathHttp('pool'),
   duplicates: beneathHttp('duplicates'),
   'row-security': beneathHttp('row-security'),
+  'large-lists': beneathHttp('large-lists'),
 };

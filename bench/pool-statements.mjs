@@ -9,8 +9,6 @@ const { usersStatement } = program('users/user-list-statements.repository');
 const { userStatement } = program('users/user-statements.repository');
 
 export const LIMIT = 20;
-const FIRST_PAGE = { limit: LIMIT };
-const BY_CREATION = orderOf(USER_SORTS, 'createdAt');
 /** The condition of one who may read every row. */
 const ALL = { AND: [{}] };
 
@@ -27,11 +25,14 @@ export const getStatement = ({ tenantId, userId }) =>
   userStatement(tenantId, userId, ALL, { roles: 'named', now: new Date() });
 
 /** @param {Target} target */
-export const listStatement = ({ tenantId }) =>
+export const listStatement = ({ tenantId }) => usersPage(tenantId, { sort: 'createdAt' });
+
+/** @param {{ sort: string }} query and filters */
+export const usersPage = (tenantId, query) =>
   usersStatement({
     tenantId,
-    query: FIRST_PAGE,
-    order: BY_CREATION,
+    query: { limit: LIMIT, ...query },
+    order: orderOf(USER_SORTS, query.sort),
     accessible: { users: ALL, roles: ALL },
     now: new Date(),
   });

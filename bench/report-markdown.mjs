@@ -25,6 +25,7 @@ const SECTIONS = {
   pool: { title: 'Beneath HTTP', write: poolSection },
   duplicates: { title: 'A storm of duplicate e-mails', write: duplicatesSection },
   'row-security': { title: 'What row-level security costs the server', write: rowSecuritySection },
+  'large-lists': { title: 'Lists and searches in a large tenant', write: largeListsSection },
 };
 
 function intro(environment, { rounds, seconds, connections }) {
@@ -149,6 +150,20 @@ function rowSecuritySection({ rounds, queries, figures }) {
   return [
     `CPU of the PostgreSQL backend for one batch, ${rounds} rounds of ${queries}.`,
     table(['what', 'sent', 'CPU µs', 'ratio'], '--rr', rowsOf(figures, ways, POOL_TITLES, cells)),
+  ].join('\n\n');
+}
+
+function largeListsSection({ rounds, queries, users, figures }) {
+  const rows = Object.entries(figures).map(([title, { with: own, without }]) => [
+    title,
+    own.cpuMicroseconds.toFixed(0),
+    without.cpuMicroseconds.toFixed(0),
+    significant(own.ratio),
+  ]);
+  return [
+    `CPU of the PostgreSQL backend for one page of 20 in a tenant of ${users.toLocaleString('en')} users, under the policies and as a superuser; ` +
+      `${rounds} rounds of ${queries}.`,
+    table(['what', 'with policies µs', 'without µs', 'ratio'], '-rrr', rows),
   ].join('\n\n');
 }
 
