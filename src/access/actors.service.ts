@@ -93,12 +93,12 @@ function actorOf(
   origin: Origin,
 ): Caller | Actor {
   const isPlatformAdministrator = found.platformRole === 'administrator';
-  const { accountId, email, name } = found;
-  const caller: Caller = { accountId, sessionId, email, name, isPlatformAdministrator, ability, origin };
-  if (!tenantId) return caller;
+  const { accountId, email, name, membershipId: userId, roles } = found;
+  if (!tenantId) return { accountId, sessionId, email, name, isPlatformAdministrator, ability, origin };
   if (!isPlatformAdministrator) assertMayEnter(found);
   else if (found.tenantStatus === null) throw new NotFoundError('tenant');
-  return { ...caller, tenantId, userId: found.membershipId, roles: found.roles };
+  // In full: V8 is slow at spreading an object into another.
+  return { accountId, sessionId, email, name, isPlatformAdministrator, ability, origin, tenantId, userId, roles };
 }
 
 function mayEnter(found: LoadedActor): boolean {

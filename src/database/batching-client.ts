@@ -159,10 +159,9 @@ export function batchingClient(Client: typeof pg.Client, batching: Batching): ty
     }
 
     private send(statements: readonly BatchStatement[], scope: DatabaseScope | undefined): Promise<pg.QueryResult[]> {
-      const isNamed = batching.areNamed && !scope?.isUnnamed;
-      const all = isNamed ? statements.map((one) => ({ ...one, name: statementName(one.text) })) : statements;
+      const nameOf = batching.areNamed && !scope?.isUnnamed ? statementName : unnamed;
       return new Promise((resolve, reject) => {
-        const batch = new StatementBatch(all, this.prepared);
+        const batch = new StatementBatch(statements, this.prepared, nameOf);
         const done: BatchCallback = (error, results) => {
           if (!error) return resolve(results!);
           if (scope && batch.isRun) scope.hasAnswer = true;
@@ -175,6 +174,8 @@ export function batchingClient(Client: typeof pg.Client, batching: Batching): ty
     }
   };
 }
+
+const unnamed = (): undefined => undefined;
 
 function isStatement(statement: unknown): statement is BatchStatement {
   const config = Object(statement) as { text?: unknown; submit?: unknown; rows?: unknown; binary?: unknown };

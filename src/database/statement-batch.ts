@@ -6,8 +6,6 @@ import { type Field, RowShape } from './row-shape';
 export interface BatchStatement {
   text: string;
   values?: readonly unknown[] | undefined;
-  /** Prepared under it once for each connection, and known by it from then on. Undefined: parsed each time. */
-  name?: string | undefined;
   rowMode?: 'array' | undefined;
   types?: pg.CustomTypesConfig | undefined;
   /** Only its success matters, as that of BEGIN: nothing is asked of its rows. */
@@ -64,6 +62,7 @@ export class StatementBatch {
   callback: BatchCallback | undefined;
   readonly results: pg.QueryResult[] = [];
   private readonly values: unknown[][];
+  private readonly names: (string | undefined)[];
   /** Names in the order in which their statements are parsed; undefined: one without a name. */
   private readonly parsing: (string | undefined)[] = [];
   private place = 0;
@@ -71,11 +70,16 @@ export class StatementBatch {
   private rows: unknown[] = [];
   private fault: Error | undefined;
 
-  /** @throws Error for a value that PostgreSQL has no form for, before anything is sent */
+  /**
+   * @param nameOf a text: under which it is prepared once for each connection, and known from then on. Undefined: it is parsed each time
+   * @throws Error for a value that PostgreSQL has no form for, before anything is sent
+   */
   constructor(
     private readonly statements: readonly BatchStatement[],
     private readonly prepared: PreparedStatements,
+    nameOf: (text: string) => string | undefined,
   ) {
+    this.names = statements.map(({ text }) => nameOf(text));
     this.values = statements.map(({ values = [] }) => values.map((value) => utils.prepareValue(value)));
   }
 
@@ -95,20 +99,22 @@ export class StatementBatch {
     const messages: Buffer[] = [];
     this.makeRoom(messages);
     for (let place = 0; place < this.statements.length; place += 1) {
-      this.add(messages, this.statements[place]!, this.values[place]!);
+      this.add(messages, place);
     }
     messages.push(SYNC);
     stream.write(Buffer.concat(messages));
     return null;
   }
 
-  private add(messages: Buffer[], { name, text, isSilent }: BatchStatement, values: unknown[]): void {
+  private add(messages: Buffer[], place: number): void {
+    const { text, isSilent } = this.statements[place]!;
+    const name = this.names[place];
     const isPrepared = name !== undefined && this.isPrepared(name);
     if (!isPrepared) {
       messages.push(serialize.parse({ name: name ?? '', text }));
       this.parsing.push(name);
     }
-    messages.push(serialize.bind({ statement: name ?? '', values }));
+    messages.push(serialize.bind({ statement: name ?? '', values: this.values[place]! }));
     if (!isSilent && !(isPrepared && this.prepared.get(name)?.shape)) messages.push(DESCRIBE);
     messages.push(EXECUTE);
   }
@@ -122,7 +128,7 @@ export class StatementBatch {
   /** Closing comes before all that could fail, so that it certainly happens: what is forgotten here is gone there. */
   private makeRoom(messages: Buffer[]): void {
     if (this.prepared.size + this.statements.length <= MAX_PREPARED) return;
-    const used = new Set(this.statements.map(({ name }) => name));
+    const used = new Set(this.names);
     const closing = [...this.prepared]
       .filter(([name]) => !used.has(name))
       .toSorted(([, one], [, other]) => one.usedAt - other.usedAt);
@@ -175,25 +181,22 @@ export class StatementBatch {
   }
 
   private currentShape(): RowShape {
-    const { name } = this.statements[this.place]!;
+    const name = this.names[this.place];
     return (this.shape ??= (name !== undefined && this.prepared.get(name)?.shape) || RowShape.NONE);
   }
 
   private finish(tag: string): void {
-    const { name, isSilent } = this.statements[this.place]!;
-    if (!isSilent) {
+    const name = this.names[this.place];
+    if (!this.statements[this.place]!.isSilent) {
       const shape = this.currentShape();
       const prepared = name === undefined ? undefined : this.prepared.get(name);
       if (prepared) prepared.shape = shape;
-      this.results.push({ ...readTag(tag), fields: shape.fields, rows: this.rows as pg.QueryResultRow[] });
+      const [, command = '', count] = COMMAND_TAG.exec(tag) ?? [];
+      const rowCount = count === undefined ? null : Number(count);
+      this.results.push({ command, oid: 0, rowCount, fields: shape.fields, rows: this.rows as pg.QueryResultRow[] });
       this.rows = [];
     }
     this.shape = undefined;
     this.place += 1;
   }
-}
-
-function readTag(tag: string): Pick<pg.QueryResult, 'command' | 'rowCount' | 'oid'> {
-  const [, command = '', count] = COMMAND_TAG.exec(tag) ?? [];
-  return { command, oid: 0, rowCount: count === undefined ? null : Number(count) };
 }
