@@ -13,7 +13,7 @@ The exit code is 1 when an aim is missed by more than its noise, a part fails, o
   --seconds <n>      of each measurement of the throughput (2)
   --rounds <n>       of the throughput (3)
   --connections <n>  (8)
-  --warm-up <n>      seconds of each case and candidate (2), until code is compiled and connections are open
+  --warm-up <n>      seconds of each case and candidate (6), until code is compiled and connections are open
   --parts <names>    only these, comma separated, and without writing the report: ${Object.keys(PARTS).join(', ')}
   --cases <names>    only these, likewise; of the parts only round-trips and throughput unless --parts says otherwise:
                      ${CASES.map(({ name }) => name).join(', ')}
@@ -26,7 +26,7 @@ export function readOptions() {
       seconds: { type: 'string', default: '2' },
       rounds: { type: 'string', default: '3' },
       connections: { type: 'string', default: '8' },
-      'warm-up': { type: 'string', default: '2' },
+      'warm-up': { type: 'string', default: '6' },
       parts: { type: 'string' },
       cases: { type: 'string' },
       profile: { type: 'string' },
